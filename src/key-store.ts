@@ -1,0 +1,139 @@
+/** What a key is for. */
+export type KeyPurpose = 'root' | 'data' | 'index' | 'pepper'
+
+/** Where a key stands in its life. Specification section 4.3; SP 800-57 part 1 section 7. */
+export type KeyState =
+  | 'pending'
+  | 'active'
+  | 'suspended'
+  | 'decrypt_only'
+  | 'compromised'
+  | 'destroy_scheduled'
+  | 'destroyed'
+
+/** One wrapping of a key, in JSON-safe form. */
+export interface KeyWrap {
+  readonly provider: string
+  readonly keyId: string
+  /** base64url */
+  readonly ciphertext: string
+  /** ISO 8601, UTC */
+  readonly wrappedAt: string
+}
+
+/**
+ * A key as the store keeps it: a flat value that survives JSON. Everything in it is public; nothing in it is trusted
+ * until its MAC, its commitment and its revision are checked.
+ */
+export interface KeyRecord {
+  readonly format: 1
+  /** 32 hexadecimal characters: the first half of `commitment`, and what every ciphertext names. */
+  readonly id: string
+  /** 64 hexadecimal characters; the unwrapped key must reproduce it. */
+  readonly commitment: string
+  /** The name of the Strongroom that made it. */
+  readonly store: string
+  readonly purpose: KeyPurpose
+  /** Canonical text of the scope, empty for the one key of an application without scopes. At most 1,024 characters. */
+  readonly scope: string
+  /** 1, 2, 3, … within one purpose and scope. */
+  readonly generation: number
+  /** The root key that wraps it; null for a root key, which is wrapped by the KMS. */
+  readonly parent: string | null
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  /** Empty once the key is destroyed. */
+  readonly wraps: readonly KeyWrap[]
+  readonly state: KeyState
+  readonly stateAt: string
+  readonly reason: string | null
+  /** 1 when created, one more with every change. */
+  readonly rev: number
+  /** 64 hexadecimal characters */
+  readonly mac: string
+}
+
+/** One key's new revision in a log entry. */
+export interface KeyLogChange {
+  readonly id: string
+  readonly rev: number
+  readonly state: KeyState
+}
+
+/** One change to existing keys. Each entry holds the hash of the one before it, and a MAC under a root key. */
+export interface KeyLogEntry {
+  /** 1, 2, 3, … without a gap. */
+  readonly seq: number
+  readonly at: string
+  readonly action: string
+  readonly changes: readonly KeyLogChange[]
+  /** 64 hexadecimal characters; 64 zeros in the first entry. */
+  readonly previous: string
+  readonly hash: string
+  /** Id of the root key whose MAC this is. */
+  readonly root: string
+  readonly mac: string
+}
+
+/** Which records to list; every given property must match. */
+export interface KeyQuery {
+  readonly purpose?: KeyPurpose
+  readonly state?: KeyState
+  readonly scope?: string
+  /** Records whose scope starts with this. */
+  readonly scopePrefix?: string
+  readonly parent?: string
+  /** Continue behind this id. */
+  readonly after?: string
+  /** 1 to 1,000 */
+  readonly limit: number
+}
+
+/** One record to write: `replaces` is the revision it takes the place of, null when the key must not exist yet. */
+export interface KeyPut {
+  readonly record: KeyRecord
+  readonly replaces: number | null
+}
+
+/** Changes that happen together or not at all. */
+export interface KeyCommit {
+  readonly puts: readonly KeyPut[]
+  /** Appended as it is; its `seq` must be one more than the last. */
+  readonly log: KeyLogEntry | null
+}
+
+/**
+ * Whether a commit was written. It is not when, at the moment of writing,
+ * a record was not at the revision it `replaces` (`revision`),
+ * two records of one purpose and scope would be active (`active`) or share a generation (`generation`),
+ * or the log already holds that `seq` (`log`).
+ */
+export type CommitResult =
+  | { readonly written: true }
+  | { readonly written: false; readonly conflict: 'revision' | 'active' | 'generation' | 'log' }
+
+/**
+ * Keeps key records and the key log. It decides nothing and checks nothing but the conditions of `commit`, which must
+ * hold against every other process. Prove yours with `keyStoreConformance` from `strongroom/testing`.
+ */
+export interface KeyStore {
+  /** What kind of store this is, for people. */
+  readonly name: string
+
+  /** The records with these ids, in any order, without those that do not exist. At most 1,000 ids. @throws KeyStoreError */
+  get(ids: readonly string[]): Promise<KeyRecord[]>
+
+  /** The active records of one purpose in these scopes, in any order. At most 1,000 scopes. @throws KeyStoreError */
+  findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<KeyRecord[]>
+
+  /** Records in order of id. @throws KeyStoreError */
+  list(query: KeyQuery): Promise<KeyRecord[]>
+
+  /** Writes everything or nothing, durably. At most 10,000 records. @throws KeyStoreError */
+  commit(commit: KeyCommit): Promise<CommitResult>
+
+  /** Log entries with `seq` above `after`, in order, at most `limit`. @throws KeyStoreError */
+  log(after: number, limit: number): Promise<KeyLogEntry[]>
+
+  close?(): Promise<void>
+}

@@ -1,0 +1,65 @@
+import type { EncryptionContext } from './crypto/context.ts'
+
+/** A key as a key management service wrapped it: safe to store, useless without that service. */
+export interface WrappedKey {
+  /** Which kind of service wrapped it, for example `aws-kms`; the provider id of a sealed message. At most 64 characters. */
+  readonly provider: string
+  /** The wrapping key, as the service names it, with its version where it has one. At most 2,048 characters. */
+  readonly keyId: string
+  /** Opaque to everybody but the service. At most 8,192 bytes. */
+  readonly ciphertext: Uint8Array
+}
+
+/** What every call to a key management service carries. */
+export interface KmsCall {
+  /** Bound to the wrapped key: unwrapping under another context must fail. Not secret; services log it. */
+  readonly context: EncryptionContext
+  /** Aborts the call; the provider rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A key management service: wraps and unwraps keys under a key that never leaves it. This is all that a back-end
+ * implements; retries, caching and several back-ends at once are built on top of it.
+ *
+ * A provider keeps no state between calls, never retries, and never takes a host, region or key from a wrapped key.
+ * Prove yours with `kmsConformance` from `strongroom/testing`.
+ */
+export interface KmsProvider {
+  /** The provider id that its wrapped keys carry. Must not start with `aws-kms` unless it is AWS KMS. */
+  readonly name: string
+  /** The configured wrapping key, for people: an id, alias or path. Never a secret. */
+  readonly keyId: string
+
+  /**
+   * Wraps a key.
+   *
+   * @param key 32 bytes; not kept and not changed
+   * @throws KmsError
+   */
+  wrap(key: Uint8Array, call: KmsCall): Promise<WrappedKey>
+
+  /**
+   * Unwraps a key that `accepts` took.
+   *
+   * @returns the 32 bytes, in memory of their own, which the caller wipes
+   * @throws KmsError `context-mismatch` or `invalid-ciphertext` when it was wrapped under another context or changed
+   */
+  unwrap(wrapped: WrappedKey, call: KmsCall): Promise<Uint8Array>
+
+  /** Whether this provider is configured for the key that a wrapped key names. Makes no call. */
+  accepts(wrapped: WrappedKey): boolean
+
+  /** How its wrapped keys stand in a sealed message, where that is not the default (`keyId` as UTF-8, then the ciphertext). */
+  readonly recipient?: RecipientLayout
+
+  /** Frees connections and wipes local secrets. */
+  close?(): Promise<void>
+}
+
+/** A wrapped key as the AWS Encryption SDK message format lays it out: provider information and encrypted data key. */
+export interface RecipientLayout {
+  encode(wrapped: WrappedKey): { info: Uint8Array; ciphertext: Uint8Array }
+  /** @returns undefined when the bytes are not of this layout */
+  parse(info: Uint8Array, ciphertext: Uint8Array): WrappedKey | undefined
+}

@@ -1,0 +1,20 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^strongroom$/, replacement: here('./src/index.ts') },
+      { find: /^strongroom\/(.+)$/, replacement: `${here('./providers')}/$1` },
+    ],
+    extensions: ['.ts', '.js', '.json'],
+  },
+  test: {
+    include: ['tests/**/*.test.ts'],
+    testTimeout: 30_000,
+    typecheck: { enabled: true, include: ['tests/types/**/*.test-d.ts'] },
+    coverage: { provider: 'v8', include: ['src/**', 'providers/**'] },
+  },
+})
