@@ -42,7 +42,8 @@ export interface KmsProvider {
   /**
    * Unwraps a key that `accepts` took.
    *
-   * @returns the 32 bytes, in memory of their own, which the caller wipes
+   * @returns what was wrapped, in memory of its own, which the caller wipes. That is 32 bytes for everything Strongroom
+   *   made; messages that others made under older suites hold keys of 16 or 24, so the caller checks the length
    * @throws KmsError `context-mismatch` or `invalid-ciphertext` when it was wrapped under another context or changed
    */
   unwrap(wrapped: WrappedKey, call: KmsCall): Promise<Uint8Array>

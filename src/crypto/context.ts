@@ -10,10 +10,17 @@ const MAX_BYTES = 8192
 const RESERVED_PREFIX = 'aws-crypto-'
 
 /**
+ * The one reserved name that a context may carry: sealed messages with a signature keep their verification key there,
+ * and providers bind it like any other pair. Callers of `seal` may not set it.
+ */
+export const PUBLIC_KEY_NAME = 'aws-crypto-public-key'
+
+/**
  * Checks a context and returns its pairs sorted by the UTF-8 bytes of their names.
  *
  * @param context own enumerable string properties, or a Map; at most 64 pairs
  * @throws InvalidInputError on another type, an empty name, a lone surrogate, a name that starts with `aws-crypto-`
+ *   (but for `PUBLIC_KEY_NAME`)
  */
 export function contextPairs(
   context: EncryptionContext | ReadonlyMap<string, string>,
@@ -28,7 +35,7 @@ export function contextPairs(
   const pairs = entries.map(([name, value]): [Buffer, Buffer] => {
     assertText(name, 'a context name')
     if (name === '') throw new InvalidInputError('a context name must not be empty')
-    if (name.startsWith(RESERVED_PREFIX)) {
+    if (name.startsWith(RESERVED_PREFIX) && name !== PUBLIC_KEY_NAME) {
       throw new InvalidInputError(`a context name must not start with "${RESERVED_PREFIX}"`)
     }
     assertText(value, `context value ${JSON.stringify(name)}`)
