@@ -51,6 +51,15 @@ export interface KmsProvider {
   /** Whether this provider is configured for the key that a wrapped key names. Makes no call. */
   accepts(wrapped: WrappedKey): boolean
 
+  /**
+   * Wraps the same key under the newest version of the wrapping key inside the service, so that the key never comes out.
+   * Only for services that can; without it the caller unwraps and wraps again.
+   *
+   * @param wrapped a key that `accepts` took
+   * @throws KmsError as `unwrap`
+   */
+  rewrap?(wrapped: WrappedKey, call: KmsCall): Promise<WrappedKey>
+
   /** How its wrapped keys stand in a sealed message, where that is not the default (`keyId` as UTF-8, then the ciphertext). */
   readonly recipient?: RecipientLayout
 
