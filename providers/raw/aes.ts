@@ -1,0 +1,129 @@
+import { Buffer } from 'node:buffer'
+import { createCipheriv, createDecipheriv, createSecretKey, KeyObject } from 'node:crypto'
+import { asBuffer, assertBytes } from '../../src/bytes.ts'
+import { encodeContext } from '../../src/crypto/context.ts'
+import { randomBytes } from '../../src/crypto/random.ts'
+import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
+import type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from '../../src/kms.ts'
+import { assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertNames, parseUtf8 } from './names.ts'
+
+const IV_LENGTH = 12
+const TAG_LENGTH = 16
+const TRAILER_LENGTH = 8 + IV_LENGTH
+const KEY_LENGTHS: readonly number[] = [16, 24, 32]
+
+/** An AES key that this process holds. */
+export interface RawAesOptions {
+  /** Provider id of its wrapped keys: 1 to 64 characters, not starting with `aws-kms`. */
+  readonly namespace: string
+  /** Name of this key within the namespace, 1 to 2,048 characters. Another key needs another name. */
+  readonly name: string
+  /** 32 bytes, or a secret `KeyObject`. 16 and 24 bytes are taken for messages of other programs. Copied, never changed. */
+  readonly key: Uint8Array | KeyObject
+}
+
+/**
+ * Wraps keys with AES-GCM under a key that this process holds, bound to the context. What it writes is what the raw
+ * AES keyring of the AWS Encryption SDK writes: random 96-bit IV, 128-bit tag, the encoded context as AAD.
+ *
+ * One key wraps at most 2^32 keys, SP 800-38D section 8.3.
+ *
+ * @throws InvalidInputError
+ */
+export function rawAes(options: RawAesOptions): KmsProvider {
+  const { namespace, name } = options
+  assertNames(namespace, name)
+  let secret: KeyObject | undefined = secretKey(options.key)
+  const algorithm = `aes-${(secret.symmetricKeySize as number) * 8}-gcm` as 'aes-256-gcm'
+  const held = (): KeyObject => {
+    if (secret === undefined) throw new ClosedError(`raw AES key ${name}`)
+    return secret
+  }
+
+  return {
+    name: namespace,
+    keyId: name,
+    recipient: recipientOf(namespace),
+
+    async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
+      signal?.throwIfAborted()
+      assertKeyToWrap(key)
+      const iv = randomBytes(IV_LENGTH)
+      const cipher = createCipheriv(algorithm, held(), iv, { authTagLength: TAG_LENGTH })
+      cipher.setAAD(encodeContext(context))
+      const body = Buffer.concat([cipher.update(key), cipher.final()])
+      return { provider: namespace, keyId: name, ciphertext: Buffer.concat([iv, body, cipher.getAuthTag()]) }
+    },
+
+    async unwrap(wrapped: WrappedKey, { context, signal }: KmsCall): Promise<Uint8Array> {
+      signal?.throwIfAborted()
+      const sealed = asBuffer(wrapped.ciphertext)
+      const tagAt = sealed.byteLength - TAG_LENGTH
+      if (!KEY_LENGTHS.includes(tagAt - IV_LENGTH)) throw refused(namespace)
+      const decipher = createDecipheriv(algorithm, held(), sealed.subarray(0, IV_LENGTH), { authTagLength: TAG_LENGTH })
+      decipher.setAAD(encodeContext(context))
+      decipher.setAuthTag(sealed.subarray(tagAt))
+      const key = decipher.update(sealed.subarray(IV_LENGTH, tagAt))
+      try {
+        decipher.final()
+      } catch {
+        key.fill(0)
+        throw refused(namespace)
+      }
+      return key
+    },
+
+    accepts: (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name,
+
+    async close(): Promise<void> {
+      secret = undefined
+    },
+  }
+}
+
+/** Provider information is name, tag length in bits, IV length in bytes, IV. AWS Encryption SDK, raw AES keyring. */
+function recipientOf(namespace: string): RecipientLayout {
+  return {
+    encode({ keyId, ciphertext }) {
+      const lengths = Buffer.alloc(8)
+      lengths.writeUInt32BE(TAG_LENGTH * 8, 0)
+      lengths.writeUInt32BE(IV_LENGTH, 4)
+      const iv = ciphertext.subarray(0, IV_LENGTH)
+      return {
+        info: Buffer.concat([Buffer.from(keyId, 'utf8'), lengths, iv]),
+        ciphertext: ciphertext.subarray(IV_LENGTH),
+      }
+    },
+    parse(infoBytes, ciphertext) {
+      const info = asBuffer(infoBytes)
+      const lengthsAt = info.byteLength - TRAILER_LENGTH
+      if (lengthsAt < 1) return undefined
+      if (info.readUInt32BE(lengthsAt) !== TAG_LENGTH * 8 || info.readUInt32BE(lengthsAt + 4) !== IV_LENGTH) {
+        return undefined
+      }
+      const keyId = parseUtf8(info.subarray(0, lengthsAt))
+      if (keyId === undefined) return undefined
+      return { provider: namespace, keyId, ciphertext: Buffer.concat([info.subarray(lengthsAt + 8), ciphertext]) }
+    },
+  }
+}
+
+function secretKey(key: Uint8Array | KeyObject): KeyObject {
+  if (key instanceof KeyObject) {
+    if (key.type !== 'secret') throw new InvalidInputError(`key must be a secret key, received a ${key.type} key`)
+  } else assertBytes(key, 'key')
+  const secret = key instanceof KeyObject ? key : createSecretKey(key)
+  const size = secret.symmetricKeySize as number
+  if (!KEY_LENGTHS.includes(size)) throw new InvalidInputError(`key must be 16, 24 or 32 bytes, received ${size}`)
+  return secret
+}
+
+/** A wrong key, a wrong context and a changed wrap look alike to AES-GCM. */
+function refused(provider: string): KmsError {
+  return new KmsError(
+    provider,
+    'invalid-ciphertext',
+    'the wrapped key was changed or belongs to another context or key',
+  )
+}

@@ -1,0 +1,12 @@
+import { describe } from './bytes.ts'
+import { InvalidInputError } from './errors.ts'
+
+/** Size of every key that Strongroom wraps, in bytes. */
+export const WRAPPED_KEY_LENGTH = 32
+
+/** Refuses anything but 32 bytes: the first line of a provider's `wrap`. @throws InvalidInputError */
+export function assertKeyToWrap(key: unknown): asserts key is Uint8Array {
+  if (key instanceof Uint8Array && key.byteLength === WRAPPED_KEY_LENGTH) return
+  const received = key instanceof Uint8Array ? `${key.byteLength} bytes` : describe(key)
+  throw new InvalidInputError(`a key to wrap must be ${WRAPPED_KEY_LENGTH} bytes, received ${received}`)
+}
