@@ -1,0 +1,2 @@
+export { type MemoryKeyStore, memoryKeyStore } from './key-store.ts'
+export { type MemoryKms, type MemoryKmsOptions, memoryKms } from './kms.ts'

@@ -1,0 +1,82 @@
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { assertBytes, lengthPrefixed } from '../../src/bytes.ts'
+import { encodeContext } from '../../src/crypto/context.ts'
+import { randomBytes, randomInto } from '../../src/crypto/random.ts'
+import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../../src/crypto/xaes.ts'
+import { InvalidInputError, KmsError } from '../../src/errors.ts'
+import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
+
+export interface MemoryKmsOptions {
+  /** 32 bytes; random when left out, and then nothing it wraps outlives the process. */
+  readonly key?: Uint8Array
+  /** Default `memory`. */
+  readonly name?: string
+  /** Default: derived from the key, so that two keys have two ids. */
+  readonly keyId?: string
+}
+
+/** A KMS in memory that counts its calls. */
+export interface MemoryKms extends KmsProvider {
+  /** Calls so far, refused ones included. */
+  readonly calls: { readonly wrap: number; readonly unwrap: number }
+}
+
+/**
+ * A key management service inside this process, for tests and demonstrations: it truly encrypts (XAES-256-GCM) and
+ * binds the context, so wrong keys and contexts fail as they do elsewhere.
+ *
+ * @throws InvalidInputError when the key is not 32 bytes
+ */
+export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
+  const key = options.key ?? randomBytes(KEY_LENGTH)
+  assertBytes(key, 'key')
+  const name = options.name ?? 'memory'
+  const keyId =
+    options.keyId ?? `memory-${createHash('sha256').update('memory').update(key).digest('hex').slice(0, 16)}`
+  const aead = new Xaes256Gcm(key)
+  const calls = { wrap: 0, unwrap: 0 }
+  const aad = (call: KmsCall) => lengthPrefixed([name, keyId, encodeContext(call.context)])
+
+  return {
+    name,
+    keyId,
+    calls,
+    async wrap(plain, call) {
+      assertBytes(plain, 'key')
+      if (plain.byteLength !== KEY_LENGTH)
+        throw new InvalidInputError(`key must be 32 bytes, received ${plain.byteLength}`)
+      call.signal?.throwIfAborted()
+      calls.wrap++
+      const ciphertext = Buffer.alloc(WRAPPED_LENGTH)
+      randomInto(ciphertext, 0, NONCE_LENGTH)
+      aead.encryptInto(ciphertext, 0, plain, aad(call))
+      return { provider: name, keyId, ciphertext }
+    },
+    async unwrap(wrapped, call) {
+      call.signal?.throwIfAborted()
+      if (!accepts(wrapped))
+        throw new KmsError(name, 'key-not-found', 'the wrapped key names a key that is not configured')
+      calls.unwrap++
+      const sealed = Buffer.from(wrapped.ciphertext)
+      const plain =
+        sealed.byteLength === WRAPPED_LENGTH ? aead.decryptFrom(sealed, 0, WRAPPED_LENGTH, aad(call)) : undefined
+      if (plain === undefined)
+        throw new KmsError(name, 'invalid-ciphertext', 'the wrapped key was changed, or wrapped under another context')
+      const own = Buffer.alloc(KEY_LENGTH)
+      own.set(plain)
+      plain.fill(0)
+      return own
+    },
+    accepts,
+    async close() {
+      aead.wipe()
+    },
+  }
+
+  function accepts(wrapped: WrappedKey): boolean {
+    return wrapped.provider === name && wrapped.keyId === keyId
+  }
+}
+
+const WRAPPED_LENGTH = NONCE_LENGTH + KEY_LENGTH + TAG_LENGTH

@@ -1,0 +1,6 @@
+export { memoryKeyStore } from '../memory/key-store.ts'
+export { type MemoryKms, type MemoryKmsOptions, memoryKms } from '../memory/kms.ts'
+export type { ConformanceCase } from './conformance-case.ts'
+export { type FaultPlan, type FaultyKms, faulty } from './faulty.ts'
+export { type KeyStoreHarness, keyStoreConformance } from './key-store-conformance.ts'
+export { type KmsHarness, kmsConformance } from './kms-conformance.ts'
