@@ -49,6 +49,7 @@ export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
   checkShares(plan)
   const clock = plan.clock ?? (() => performance.now())
   const sleep = plan.sleep ?? ((ms, signal) => delay(ms, undefined, { signal }).catch(rethrowReason(signal)))
+  const rewrap = kms.rewrap?.bind(kms)
   const started = clock()
   const faults: Record<Fault, number> = {
     none: 0,
@@ -70,6 +71,9 @@ export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
     unwrap: (wrapped, call) =>
       under(call, UNWRAP_FAULTS, () => kms.unwrap(wrapped, call), { wrongKeys: 32, shortKeys: 31 }),
     accepts: (wrapped) => kms.accepts(wrapped),
+    ...(rewrap === undefined
+      ? {}
+      : { rewrap: (wrapped, call) => under(call, WRAP_FAULTS, () => rewrap(wrapped, call)) }),
     close: async () => kms.close?.(),
   }
 

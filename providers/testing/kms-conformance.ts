@@ -273,6 +273,19 @@ const promises: Record<string, (harness: KmsHarness) => Promise<void>> = {
     await assert.rejects(provider.wrap(randomBytes(32), { context: { tenant: '\ud800' } }), TypeError)
   },
 
+  'a key that the service rewraps is the same key, bound to the same context': async ({ provider }) => {
+    if (provider.rewrap === undefined) return
+    const key = randomBytes(32)
+    const wrapped = await provider.wrap(key, { context: CONTEXT })
+    const again = await provider.rewrap(wrapped, { context: CONTEXT })
+    assert.notDeepEqual(Buffer.from(again.ciphertext), Buffer.from(wrapped.ciphertext))
+    assert.equal(provider.accepts(again), true)
+    assert.deepEqual(Buffer.from(await provider.unwrap(again, { context: CONTEXT })), key)
+    await assertRefused(provider.unwrap(again, { context: {} }), ['context-mismatch', 'invalid-ciphertext'])
+    await assertRefused(provider.rewrap(wrapped, { context: {} }), ['context-mismatch', 'invalid-ciphertext'])
+    await assertRefused(provider.rewrap({ ...wrapped, keyId: `${wrapped.keyId}x` }, { context: CONTEXT }))
+  },
+
   'neither the provider nor its errors show a secret': async ({ provider, secrets = [] }) => {
     const key = randomBytes(32)
     const hidden = [key, ...secrets]
