@@ -1,0 +1,39 @@
+import type { NamedIndexPlan } from './budget.ts'
+
+/** Shows plans as a text table, for a terminal or a document. @returns lines without a final line break */
+export function explainIndexPlan(plans: readonly NamedIndexPlan[]): string {
+  const rows = plans.map((plan) => [
+    plan.index,
+    plan.fields.join(', '),
+    plan.rows === undefined ? '' : grouped(plan.rows),
+    plan.distinct === undefined ? '' : grouped(plan.distinct),
+    String(plan.bits),
+    String(plan.bytes),
+    plan.unique ? '0' : atLeastOneDigit(plan.falsePositives),
+    plan.warnAtRows === undefined ? '' : grouped(plan.warnAtRows),
+    plan.leaks,
+  ])
+  const table = [TITLES, ...rows]
+  const widths = TITLES.map((_, column) => Math.max(...table.map((row) => (row[column] as string).length)))
+  return table
+    .map((row) =>
+      row
+        .map((cell, column) =>
+          NUMERIC.has(column) ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+const TITLES = ['index', 'fields', 'rows', 'distinct', 'bits', 'bytes', 'extra rows', 'plan again at', 'shows']
+const NUMERIC = new Set([2, 3, 4, 5, 6, 7])
+
+function grouped(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+function atLeastOneDigit(count: number): string {
+  return count >= 10 ? grouped(Math.round(count)) : count.toFixed(1)
+}
