@@ -1,0 +1,200 @@
+import { wipe } from '../bytes.ts'
+import type { EncryptionContext } from '../crypto/context.ts'
+import { ConfigError, InvalidInputError, KmsError } from '../errors.ts'
+import type { EventHub } from '../events.ts'
+import type { KmsCall, KmsProvider, WrappedKey } from '../kms.ts'
+import { firstOf } from './hedge.ts'
+import { type Resilience, resilience } from './resilience.ts'
+import type { ResilienceOptions } from './resilience-options.ts'
+
+/** How several key management services work together. */
+export interface KmsGroupOptions extends ResilienceOptions {
+  /** In order of preference, 1 to 10. Every new key is wrapped under all of them; any one opens it. */
+  readonly providers: readonly KmsProvider[]
+  /** Hears `kms.called` and `kms.failed`, once per attempt. */
+  readonly events: EventHub
+  /** A key may be created when so many services wrapped it; the others are reported as missing. Default: all. */
+  readonly minWraps?: number
+  /** When one service has not opened a key after this many ms, the next is asked as well. Default 500. */
+  readonly hedgeAfterMs?: number
+}
+
+/** The one place through which Strongroom calls key management services. */
+export interface KmsGroup {
+  readonly providers: readonly KmsProvider[]
+
+  /**
+   * Wraps a key under every provider.
+   *
+   * @returns one wrap per provider that answered, in the order of the providers, and what is missing
+   * @throws KmsError when fewer than `minWraps` answered
+   */
+  wrap(key: Uint8Array, call: KmsCall): Promise<{ wraps: WrappedKey[]; missing: MissingWrap[] }>
+
+  /**
+   * Unwraps a key by any provider that is configured for one of its wraps, healthy ones first. Wraps behind the first
+   * 10 are not looked at, and a wrap that names a key not configured is not sent anywhere.
+   *
+   * @param verify whether these bytes are the key: what fails it is wiped and never returned
+   * @throws KmsError of the most telling failure; its message ends in `returned a different key` when one did
+   */
+  unwrap(wraps: readonly WrappedKey[], call: KmsCall, verify: (key: Uint8Array) => boolean): Promise<Uint8Array>
+
+  /** Closes every provider. */
+  close(): Promise<void>
+}
+
+/** A provider that could not wrap a new key: `rewrap` adds what it lacks. */
+export interface MissingWrap {
+  readonly provider: string
+  readonly keyId: string
+  readonly error: KmsError
+}
+
+/** @throws InvalidInputError, ConfigError */
+export function kmsGroup(options: KmsGroupOptions): KmsGroup {
+  const { providers, events, minWraps = providers.length, hedgeAfterMs = DEFAULT_HEDGE_MS } = options
+  if (providers.length < 1 || providers.length > MAX_WRAPS) {
+    throw new ConfigError(`kms must be 1 to ${MAX_WRAPS} providers, received ${providers.length}`)
+  }
+  if (!Number.isInteger(minWraps) || minWraps < 1 || minWraps > providers.length) {
+    throw new ConfigError(`minWraps must be 1 to ${providers.length}, the number of kms providers`)
+  }
+  if (!(hedgeAfterMs >= 0 && hedgeAfterMs <= MAX_HEDGE_MS)) {
+    throw new InvalidInputError(`hedgeAfterMs must be a number from 0 to ${MAX_HEDGE_MS}`)
+  }
+  const members = providers.map((provider): Member => ({ provider, calls: resilience(provider.name, options) }))
+
+  return {
+    providers,
+
+    async wrap(key, call) {
+      const results = await Promise.allSettled(members.map((member) => wrapBy(member, key, call, events)))
+      const wraps: WrappedKey[] = []
+      const missing: MissingWrap[] = []
+      for (const [index, result] of results.entries()) {
+        const { name, keyId } = providers[index] as KmsProvider
+        if (result.status === 'fulfilled') wraps.push(result.value)
+        else if (result.reason instanceof KmsError) missing.push({ provider: name, keyId, error: result.reason })
+        else throw result.reason
+      }
+      if (wraps.length < minWraps) throw mostTelling(missing.map(({ error }) => error))
+      return { wraps, missing }
+    },
+
+    async unwrap(wraps, call, verify) {
+      const tries = candidates(members, wraps).map(
+        ({ member, wrapped }) =>
+          (signal: AbortSignal | undefined) =>
+            unwrapBy(member, wrapped, signal, call.context, verify, events),
+      )
+      if (tries.length === 0) throw nobodyAccepts(providers, wraps)
+      const only = tries.length === 1 ? tries[0] : undefined
+      if (only !== undefined) return only(call.signal)
+      const outcome = await firstOf(tries, hedgeAfterMs, call.signal, (late) => wipe(late))
+      if (outcome.won) return outcome.value
+      const other = outcome.errors.find((error) => !(error instanceof KmsError))
+      throw other ?? mostTelling(outcome.errors as KmsError[])
+    },
+
+    async close() {
+      await Promise.all(providers.map((provider) => provider.close?.()))
+    },
+  }
+}
+
+const MAX_WRAPS = 10
+const DEFAULT_HEDGE_MS = 500
+const MAX_HEDGE_MS = 600_000
+const MAX_CIPHERTEXT = 8192
+/** A service that answers with another key is asked once more: one wrong answer can be a fault of the moment. */
+const TRIES_PER_WRAP = 2
+
+interface Member {
+  readonly provider: KmsProvider
+  readonly calls: Resilience
+}
+
+async function wrapBy({ provider, calls }: Member, key: Uint8Array, call: KmsCall, events: EventHub) {
+  const report = reporter(provider, 'wrap', events)
+  return calls.call(
+    async (signal) => {
+      const wrapped = await provider.wrap(key, { context: call.context, signal })
+      // A wrap that its own provider would not open is noticed now, while the key still exists.
+      if (wrapped.provider === provider.name && provider.accepts(wrapped) && fits(wrapped)) return wrapped
+      throw new KmsError(provider.name, 'misconfigured', 'wrapped under a key that it does not accept')
+    },
+    report,
+    call.signal,
+  )
+}
+
+async function unwrapBy(
+  { provider, calls }: Member,
+  wrapped: WrappedKey,
+  signal: AbortSignal | undefined,
+  context: EncryptionContext,
+  verify: (key: Uint8Array) => boolean,
+  events: EventHub,
+): Promise<Uint8Array> {
+  const report = reporter(provider, 'unwrap', events)
+  for (let left = TRIES_PER_WRAP; left > 0; left--) {
+    const start = performance.now()
+    const key = await calls.call(
+      async (stop) => {
+        const unwrapped = await provider.unwrap(wrapped, { context, signal: stop })
+        if (stop.aborted) wipe(unwrapped) // nobody waits for it any more
+        return unwrapped
+      },
+      report,
+      signal,
+    )
+    if (verify(key)) return key
+    wipe(key)
+    report(differentKey(provider), performance.now() - start)
+  }
+  throw differentKey(provider)
+}
+
+/** Every wrap with the provider that is configured for it, healthy providers first and else in the order of the configuration. */
+function candidates(members: readonly Member[], wraps: readonly WrappedKey[]) {
+  const considered = wraps.slice(0, MAX_WRAPS).filter(fits)
+  const found = members.flatMap((member) =>
+    considered.filter((wrapped) => member.provider.accepts(wrapped)).map((wrapped) => ({ member, wrapped })),
+  )
+  return found.sort((a, b) => Number(b.member.calls.healthy) - Number(a.member.calls.healthy))
+}
+
+function fits({ ciphertext }: WrappedKey): boolean {
+  return ciphertext instanceof Uint8Array && ciphertext.byteLength > 0 && ciphertext.byteLength <= MAX_CIPHERTEXT
+}
+
+function reporter({ name }: KmsProvider, operation: 'wrap' | 'unwrap', events: EventHub) {
+  return (error: KmsError | undefined, ms: number): void => {
+    if (error === undefined) events.emit({ type: 'kms.called', provider: name, operation, ms })
+    else events.emit({ type: 'kms.failed', provider: name, operation, kind: error.kind, ms })
+  }
+}
+
+function differentKey({ name }: KmsProvider): KmsError {
+  return new KmsError(name, 'invalid-ciphertext', 'returned a different key')
+}
+
+/** A different key before an outage, an outage before a refusal: the one that the caller must act on, or can wait out. */
+function mostTelling(errors: readonly KmsError[]): KmsError {
+  const rank = (error: KmsError) => (error.message.endsWith('returned a different key') ? 0 : error.retryable ? 1 : 2)
+  const [first, ...others] = [...errors].sort((a, b) => rank(a) - rank(b)) as [KmsError, ...KmsError[]]
+  if (others.length === 0) return first
+  const message = [first.message.slice(first.provider.length + 2), ...others.map((error) => error.message)]
+  // The telling one last, so that its message still ends as it does alone.
+  return new KmsError(first.provider, first.kind, message.reverse().join('; '), { cause: first })
+}
+
+function nobodyAccepts(providers: readonly KmsProvider[], wraps: readonly WrappedKey[]): KmsError {
+  const names = wraps
+    .slice(0, MAX_WRAPS)
+    .map(({ provider, keyId }) => JSON.stringify(`${provider} ${keyId}`.slice(0, 200)))
+  const have = providers.map(({ name, keyId }) => `${name} ${keyId}`).join(', ')
+  const message = `no configured KMS key opens this: it is wrapped under ${names.join(', ') || 'nothing'}, and kms is ${have}`
+  return new KmsError((providers[0] as KmsProvider).name, 'misconfigured', message)
+}

@@ -1,0 +1,145 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  BrokenCircuitError,
+  CircuitState,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  ExponentialBackoff,
+  fullJitterGenerator,
+  halfJitterGenerator,
+  handleWhen,
+  retry,
+} from 'cockatiel'
+import { InvalidInputError, KmsError, StrongroomError } from '../errors.ts'
+import { CallTime, TimeUp } from './call-time.ts'
+import { RecoveryRate } from './recovery-rate.ts'
+import { type ResilienceOptions, withDefaults } from './resilience-options.ts'
+
+/** Hears of every attempt: undefined when it succeeded, and how long it took in ms. */
+export type AttemptReport = (error: KmsError | undefined, ms: number) => void
+
+/** Timeouts, retries, circuit breaker and recovery rate for one service; holds what is known of its health. */
+export interface Resilience {
+  /** Whether attempts go through: the service is not known to be down. */
+  readonly healthy: boolean
+
+  /**
+   * Runs `operation` as often as it takes and is allowed.
+   *
+   * @param operation gets the signal of its attempt
+   * @throws KmsError of the last attempt; `unavailable` when time is up or the circuit is open, `throttled` when the
+   *   service recovers and no attempt is free in time
+   * @throws the reason of `signal` when the caller aborts
+   */
+  call<T>(operation: (signal: AbortSignal) => Promise<T>, report: AttemptReport, signal?: AbortSignal): Promise<T>
+}
+
+/**
+ * @param provider name for errors
+ * @throws InvalidInputError on an option out of range
+ */
+export function resilience(provider: string, options: ResilienceOptions = {}): Resilience {
+  const settings = withDefaults(options)
+  const rate = new RecoveryRate(settings.recoveryPerSecond, settings.recoveryMs)
+
+  const attempts = retry(
+    handleWhen((error) => error instanceof KmsError && error.retryable),
+    {
+      maxAttempts: settings.maxAttempts - 1,
+      backoff: new ExponentialBackoff({
+        generator: fullJitterGenerator,
+        initialDelay: settings.backoffMs,
+        maxDelay: settings.maxBackoffMs,
+      }),
+    },
+  )
+  // Only `unavailable` counts: a service that throttles is alive, and opening would turn away what it still serves.
+  const breaker = circuitBreaker(
+    handleWhen((error) => error instanceof KmsError && error.kind === 'unavailable'),
+    {
+      breaker: new ConsecutiveBreaker(settings.openAfter),
+      halfOpenAfter: new ExponentialBackoff({
+        generator: halfJitterGenerator, // so that the processes of a fleet do not probe together
+        initialDelay: settings.probeAfterMs,
+        maxDelay: settings.maxProbeAfterMs,
+      }),
+    },
+  )
+  breaker.onStateChange(() => rate.restart(performance.now()))
+
+  return {
+    get healthy(): boolean {
+      return breaker.state === CircuitState.Closed
+    },
+
+    async call<T>(
+      operation: (signal: AbortSignal) => Promise<T>,
+      report: AttemptReport,
+      signal?: AbortSignal,
+    ): Promise<T> {
+      signal?.throwIfAborted()
+      const time = new CallTime(settings.deadlineMs, settings.attemptTimeoutMs)
+      let last: KmsError | undefined
+      if (breaker.state !== CircuitState.Closed) time.watch()
+
+      const attempt = async (): Promise<T> => {
+        if (time.over) throw new TimeUp()
+        const wait = rate.take(performance.now(), time.left)
+        if (wait === undefined) throw new Saturated()
+        const stop = time.startAttempt()
+        if (wait > 0) await delay(wait, undefined, { signal: stop.signal })
+        const start = performance.now()
+        try {
+          const result = await time.limit(operation(stop.signal), stop)
+          report(undefined, performance.now() - start)
+          return result
+        } catch (error) {
+          if (time.over) throw new TimeUp()
+          time.watch()
+          const failure =
+            error instanceof TimeUp ? noAnswer(provider, settings.attemptTimeoutMs) : ours(provider, error)
+          if (failure instanceof KmsError) {
+            last = failure
+            report(failure, performance.now() - start)
+          }
+          throw failure
+        }
+      }
+      const guarded = async (): Promise<T> => {
+        try {
+          return await breaker.execute(attempt)
+        } catch (error) {
+          throw time.left === 0 ? new TimeUp() : error
+        }
+      }
+
+      try {
+        return await time.untilOver(attempts.execute(guarded), signal)
+      } catch (error) {
+        signal?.throwIfAborted()
+        const cause = last === undefined ? {} : { cause: last }
+        if (error instanceof TimeUp) throw noAnswer(provider, settings.deadlineMs, cause)
+        if (error instanceof BrokenCircuitError) {
+          throw new KmsError(provider, 'unavailable', 'is down and not called until the next probe', cause)
+        }
+        if (error instanceof Saturated) {
+          throw new KmsError(provider, 'throttled', 'is recovering and its calls are used up', cause)
+        }
+        throw error
+      }
+    },
+  }
+}
+
+/** No attempt can start before the deadline while the service recovers. */
+class Saturated extends Error {}
+
+/** A provider of somebody else may throw anything: what is no error of ours is not retried. */
+function ours(provider: string, error: unknown): unknown {
+  if (error instanceof StrongroomError || error instanceof InvalidInputError) return error
+  return new KmsError(provider, 'misconfigured', 'threw an error that is no KmsError', { cause: error })
+}
+
+function noAnswer(provider: string, ms: number, options?: { cause?: unknown }): KmsError {
+  return new KmsError(provider, 'unavailable', `did not answer within ${ms} ms`, options)
+}
