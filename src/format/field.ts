@@ -1,0 +1,58 @@
+import { Buffer } from 'node:buffer'
+import { parseBase64url } from '../base64url.ts'
+import { asBuffer } from '../bytes.ts'
+import { labels } from '../crypto/kdf.ts'
+import { NONCE_LENGTH, TAG_LENGTH } from '../crypto/xaes.ts'
+import { MAX_VALUE_BYTES } from './typed-value.ts'
+
+/*
+ * The field ciphertext, specification section 3:
+ *
+ *   F9 · key id (16) · nonce (24) · ciphertext (n) · tag (16)
+ *
+ * and its text form: base64url of the three bytes that read `sr1_`, then all of the above.
+ */
+export const FIELD_FORMAT = 0xf9
+export const KEY_ID_LENGTH = 16
+export const HEADER_LENGTH = 1 + KEY_ID_LENGTH
+export const NONCE_AT = HEADER_LENGTH
+/** Bytes that a field ciphertext adds to its typed plaintext. */
+export const FIELD_OVERHEAD = HEADER_LENGTH + NONCE_LENGTH + TAG_LENGTH
+export const TEXT_PREFIX = 'sr1_'
+/** `sr1_` is itself base64url of three bytes: with these in front, prefix and ciphertext are encoded in one go. */
+export const TEXT_PREFIX_BYTES = Buffer.from(TEXT_PREFIX, 'base64url')
+
+const MIN_LENGTH = FIELD_OVERHEAD + 1
+const MAX_LENGTH = MAX_VALUE_BYTES + 1024
+const MAX_TEXT_LENGTH = Math.ceil((MAX_LENGTH * 4) / 3) + TEXT_PREFIX.length
+
+/** What is authenticated besides the plaintext: label, zero byte, header, encoded context. Specification section 3.3. */
+export const AAD_LABEL = Buffer.from(`${labels.fieldContext}\0`, 'latin1')
+export const AAD_CONTEXT_AT = AAD_LABEL.byteLength + HEADER_LENGTH
+
+/**
+ * Reads the text or binary form of a field ciphertext, strictly.
+ *
+ * @returns the binary form, which may share the caller's memory, or undefined when the value is not a field ciphertext
+ */
+export function parseField(value: unknown): Buffer | undefined {
+  const bytes = typeof value === 'string' ? parseText(value) : value instanceof Uint8Array ? asBuffer(value) : undefined
+  if (bytes === undefined || bytes[0] !== FIELD_FORMAT) return undefined
+  return bytes.byteLength >= MIN_LENGTH && bytes.byteLength <= MAX_LENGTH ? bytes : undefined
+}
+
+/** Whether a value begins like a field ciphertext, in text or binary form. It may still not be one. */
+export function looksEncrypted(value: unknown): boolean {
+  if (typeof value === 'string') return value.startsWith(TEXT_PREFIX)
+  return value instanceof Uint8Array && value[0] === FIELD_FORMAT
+}
+
+/** The id of the key that a parsed field ciphertext names, as 32 hexadecimal characters. */
+export function keyIdOf(field: Buffer): string {
+  return field.toString('hex', 1, HEADER_LENGTH)
+}
+
+function parseText(text: string): Buffer | undefined {
+  if (text.length > MAX_TEXT_LENGTH || !text.startsWith(TEXT_PREFIX)) return undefined
+  return parseBase64url(text)?.subarray(TEXT_PREFIX_BYTES.byteLength)
+}

@@ -1,0 +1,80 @@
+import { Buffer } from 'node:buffer'
+import { wipe } from '../bytes.ts'
+import { hkdfExpand, labels } from '../crypto/kdf.ts'
+import { randomInto } from '../crypto/random.ts'
+import { KEY_LENGTH, NONCE_LENGTH, Xaes256Gcm } from '../crypto/xaes.ts'
+import { KeyUnavailableError } from '../errors.ts'
+import { AAD_LABEL, FIELD_FORMAT, FIELD_OVERHEAD, HEADER_LENGTH, NONCE_AT, TEXT_PREFIX_BYTES } from '../format/field.ts'
+import type { KeyRecord } from '../key-store.ts'
+import { ResidentKey } from './resident-key.ts'
+import type { RootKey } from './root-key.ts'
+
+const MAX_MESSAGES = 2 ** 40
+const PREFIX_LENGTH = TEXT_PREFIX_BYTES.byteLength
+const SCRATCH_SIZE = 16_384
+
+// Holds ciphertext only, so it need not be wiped; base64url is made from it without a buffer per value.
+const scratch = Buffer.alloc(SCRATCH_SIZE)
+TEXT_PREFIX_BYTES.copy(scratch)
+
+/** A key that encrypts and decrypts field values, in memory. Purposes `data` and `pepper`. */
+export class DataKey extends ResidentKey {
+  readonly #cipher: Xaes256Gcm
+  readonly #header: Buffer
+  #messages = 0
+
+  /** @param secret 32 bytes; not kept */
+  constructor(secret: Uint8Array, record: KeyRecord, root: RootKey) {
+    super(record, root)
+    const encryptionKey = hkdfExpand(secret, labels.fieldEncryption, KEY_LENGTH)
+    this.#cipher = new Xaes256Gcm(encryptionKey)
+    wipe(encryptionKey)
+    this.#header = Buffer.from([FIELD_FORMAT, ...Buffer.from(record.id, 'hex')])
+  }
+
+  /**
+   * Encrypts a typed plaintext to the text form.
+   *
+   * @param aad what `AAD_LABEL`, a gap of `HEADER_LENGTH` bytes (filled in here) and the encoded context make up
+   */
+  encryptText(plaintext: Uint8Array, aad: Buffer): string {
+    const size = PREFIX_LENGTH + FIELD_OVERHEAD + plaintext.byteLength
+    const out = size <= SCRATCH_SIZE ? scratch : Buffer.alloc(size)
+    if (out !== scratch) TEXT_PREFIX_BYTES.copy(out)
+    const end = this.#encryptInto(out, PREFIX_LENGTH, plaintext, aad)
+    return out.toString('base64url', 0, end)
+  }
+
+  /** Encrypts a typed plaintext to the binary form. `aad` as in `encryptText`. */
+  encryptBytes(plaintext: Uint8Array, aad: Buffer): Uint8Array {
+    const out = Buffer.alloc(FIELD_OVERHEAD + plaintext.byteLength)
+    this.#encryptInto(out, 0, plaintext, aad)
+    return out
+  }
+
+  /**
+   * Decrypts the binary form.
+   *
+   * @param aad as in `encryptText`
+   * @returns the typed plaintext, which the caller wipes, or undefined when the tag does not match
+   */
+  decrypt(field: Buffer, aad: Buffer): Buffer | undefined {
+    this.#header.copy(aad, AAD_LABEL.byteLength)
+    return this.#cipher.decryptFrom(field, NONCE_AT, field.byteLength, aad)
+  }
+
+  wipe(): void {
+    this.#cipher.wipe()
+  }
+
+  #encryptInto(out: Buffer, at: number, plaintext: Uint8Array, aad: Buffer): number {
+    if (++this.#messages > MAX_MESSAGES) {
+      throw new KeyUnavailableError(`key ${this.id} has encrypted 2^40 values: rotate it`, this.state, this.id)
+    }
+    this.#header.copy(out, at)
+    this.#header.copy(aad, AAD_LABEL.byteLength)
+    const nonceAt = at + HEADER_LENGTH
+    randomInto(out, nonceAt, NONCE_LENGTH)
+    return this.#cipher.encryptInto(out, nonceAt, plaintext, aad)
+  }
+}

@@ -1,0 +1,88 @@
+import type { KeyLogChange, KeyLogEntry, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
+import { followLog, LOG_START, type LogHead } from './log.ts'
+import { refused } from './record.ts'
+import type { RootKeys } from './root-keys.ts'
+
+const PAGE = 1000
+
+/**
+ * What the key log says each changed key must look like. The log holds every change to an existing key, so a record
+ * that is older than the log says was put back by somebody, and is refused.
+ */
+export class KeyLedger {
+  readonly #store: KeyStore
+  readonly #roots: RootKeys
+  readonly #latest = new Map<string, { rev: number; state: KeyState }>()
+  #head: LogHead = LOG_START
+  #flight: Promise<readonly KeyLogChange[]> | undefined
+
+  constructor(store: KeyStore, roots: RootKeys) {
+    this.#store = store
+    this.#roots = roots
+  }
+
+  /** Where the log ends, as far as it was read. */
+  get head(): LogHead {
+    return this.#head
+  }
+
+  /** Reads what is new in the log and checks it. @returns the changes, oldest first @throws KeyRecordError `log` */
+  sync(): Promise<readonly KeyLogChange[]> {
+    this.#flight ??= this.#read().finally(() => {
+      this.#flight = undefined
+    })
+    return this.#flight
+  }
+
+  /** Whether a record is the newest revision that the log, as far as it was read, knows of. */
+  current(record: KeyRecord): 'current' | 'older' | 'newer' {
+    const latest = this.#latest.get(record.id) ?? { rev: 1, state: record.state }
+    if (record.rev < latest.rev) return 'older'
+    if (record.rev > latest.rev) return 'newer'
+    if (record.state !== latest.state) {
+      throw refused(record.id, 'log', `its state is ${record.state} where the key log says ${latest.state}`)
+    }
+    return 'current'
+  }
+
+  /** Whether the log names this key at all. */
+  knows(id: string): boolean {
+    return this.#latest.has(id)
+  }
+
+  async #read(): Promise<readonly KeyLogChange[]> {
+    const changes: KeyLogChange[] = []
+    let head = this.#head
+    let last: KeyLogEntry | undefined
+    await this.#assertHeadStands()
+    for (;;) {
+      const entries = await this.#store.log(head.seq, PAGE)
+      head = followLog(head, entries)
+      for (const entry of entries) changes.push(...entry.changes)
+      last = entries.at(-1) ?? last
+      if (entries.length < PAGE) break
+    }
+    if (last === undefined) return []
+    const root = await this.#roots.get(last.root)
+    if (!root.signedEntry(last)) {
+      throw refused('log', 'log', `entry ${last.seq} of the key log is not signed by root key ${last.root}`)
+    }
+    this.#head = head
+    for (const { id, rev, state } of changes) this.#latest.set(id, { rev, state })
+    return changes
+  }
+
+  /** A log that no longer holds the last entry seen here was cut or replaced. */
+  async #assertHeadStands(): Promise<void> {
+    const { seq, hash } = this.#head
+    if (seq === 0) return
+    const [entry] = await this.#store.log(seq - 1, 1)
+    if (entry?.seq !== seq || entry.hash !== hash) {
+      throw refused(
+        'log',
+        'log',
+        `entry ${seq} of the key log is gone or changed: an older copy of the store was put back`,
+      )
+    }
+  }
+}

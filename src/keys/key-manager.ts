@@ -1,0 +1,281 @@
+import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
+import type { EventHub } from '../events.ts'
+import type { KeyPurpose, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
+import type { Clock } from './clock.ts'
+import { ensureActive } from './create-keys.ts'
+import { assertMay, assertReason, type Change, stateChange } from './key-change.ts'
+import { type KeyInfo, keyInfo } from './key-info.ts'
+import { type KeyParts, nextKey, readKey } from './key-parts.ts'
+import { KeyWriter } from './key-writer.ts'
+import type { Keyring } from './keyring.ts'
+import type { KmsGroup } from './kms-group.ts'
+import { newKey, newRootKey } from './new-key.ts'
+import { type RewrapOptions, type RewrapReport, rewrapKeys } from './rewrap-keys.ts'
+import { type Rotation, rotateRoot, rotateScopes, swap } from './rotate-keys.ts'
+import { encodeScope, type KeyScope } from './scope.ts'
+import { nextStates } from './states.ts'
+
+/** Which keys to list; every given property must match. */
+export interface ListOptions {
+  readonly purpose?: KeyPurpose
+  readonly state?: KeyState
+  readonly scope?: KeyScope
+  /** Continue behind this id. */
+  readonly after?: string
+  /** 1 to 1,000; 1,000 by default. */
+  readonly limit?: number
+}
+
+/** Which key to make. */
+export interface AddOptions {
+  /** `data` by default. */
+  readonly purpose?: 'data' | 'index' | 'pepper'
+  /** The empty scope by default. */
+  readonly scope?: KeyScope
+  /** When the key ends: after this it neither encrypts nor decrypts, not even when its record is put back. */
+  readonly expiresAt?: Date
+  /** For the record; at most 1,000 characters. */
+  readonly reason?: string
+}
+
+/** Which keys to rotate. */
+export interface RotateOptions {
+  /** `data` by default. */
+  readonly purpose?: KeyPurpose
+  /** The empty scope by default; `'all'` for every scope that has an active key. */
+  readonly scope?: KeyScope | 'all'
+  /** For the record; at most 1,000 characters. */
+  readonly reason?: string
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal
+  readonly onProgress?: (rotated: number) => void
+}
+
+const BATCH = 500
+const ATTEMPTS = 5
+const PAGE = 1000
+
+/** The life of keys. The only part of Strongroom that writes the key store. */
+export class KeyManager {
+  readonly #parts: KeyParts
+
+  /** Made by `openStrongroom`; see `room.keys`. */
+  constructor(options: {
+    name: string
+    store: KeyStore
+    keyring: Keyring
+    kms: KmsGroup
+    events: EventHub
+    clock: Clock
+  }) {
+    this.#parts = { ...options, writer: new KeyWriter(options) }
+  }
+
+  /**
+   * Makes the first root key of an empty store: one KMS call for each configured KMS. Does nothing when there is one.
+   *
+   * @returns whether it made one
+   * @throws KmsError, KeyStoreError
+   */
+  async init(): Promise<boolean> {
+    const { name, store, keyring, kms, clock } = this.#parts
+    if ((await store.findActive('root', [''])).length > 0) return false
+    await keyring.ledger.sync()
+    const request = { store: name, generation: 1, state: 'active', at: clock.date(), reason: null } as const
+    const root = await newRootKey(kms, request, (secret, record) => keyring.roots.adopt(secret, record))
+    const entry = root.signEntry(keyring.ledger.head, {
+      at: root.record.createdAt,
+      action: 'init',
+      changes: [{ id: root.id, rev: 1, state: 'active' }],
+    })
+    const result = await store.commit({ puts: [{ record: root.record, replaces: null }], log: entry })
+    if (!result.written) keyring.roots.forget(root.id)
+    return result.written
+  }
+
+  /** One page of keys in order of id, each checked. @throws KeyRecordError when a record was changed outside Strongroom */
+  async list(options: ListOptions = {}): Promise<KeyInfo[]> {
+    const { scope, limit = PAGE, ...query } = options
+    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE) {
+      throw new InvalidInputError(`limit must be a whole number from 1 to ${PAGE}`)
+    }
+    const text = scope === undefined ? {} : { scope: encodeScope(scope, this.#parts.name) }
+    const records = await this.#parts.store.list({ ...query, ...text, limit })
+    return Promise.all(records.map(async (record) => keyInfo(await this.#parts.keyring.verified(record))))
+  }
+
+  /** One key. @throws KeyNotFoundError, KeyRecordError */
+  async get(id: string): Promise<KeyInfo> {
+    return keyInfo(await readKey(this.#parts, id))
+  }
+
+  /** Makes a key that waits: it encrypts nothing until `promote`. @throws InvalidInputError, KeyStoreError */
+  async add(options: AddOptions = {}): Promise<KeyInfo> {
+    const { purpose = 'data', expiresAt = null, reason = null } = options
+    assertReason(reason ?? undefined)
+    if (expiresAt !== null && !(expiresAt instanceof Date && expiresAt.getTime() > Date.now())) {
+      throw new InvalidInputError('expiresAt must be a Date in the future')
+    }
+    const scope = encodeScope(options.scope ?? {}, this.#parts.name)
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const root = await this.#parts.keyring.activeRoot()
+      const record = newKey(root, { ...(await nextKey(this.#parts, purpose, scope, 'pending')), expiresAt, reason })
+      if (Array.isArray(await this.#parts.writer.write('add', async () => ({ create: [record] }))))
+        return keyInfo(record)
+    }
+    throw new KeyStoreError('conflict', 'could not add a key: other processes kept adding keys to the same scope')
+  }
+
+  /** Lets a waiting key take over: it becomes active, the active key of its scope decrypt_only. @throws KeyStateError */
+  async promote(id: string, reason?: string): Promise<Rotation> {
+    assertReason(reason)
+    const waiting = await readKey(this.#parts, id)
+    if (waiting.state !== 'pending') throw new KeyStateError(id, waiting.state, 'promote', nextStates(waiting.state))
+    const [rotation] = await swap(this.#parts, 'promote', [waiting], reason)
+    return rotation as Rotation
+  }
+
+  /**
+   * Makes a new key the writing key of a scope, or of all. Data under the old key stays readable until it is encrypted
+   * again. Safe to run again after a crash at any moment.
+   *
+   * @returns what was rotated, one entry a scope
+   * @throws KeyUnavailableError when the scope has no active key
+   */
+  async rotate(options: RotateOptions = {}): Promise<Rotation[]> {
+    const { purpose = 'data', scope = {}, reason } = options
+    assertReason(reason)
+    if (purpose === 'root') return [await rotateRoot(this.#parts, reason)]
+    if (scope !== 'all') return rotateScopes(this.#parts, purpose, [encodeScope(scope, this.#parts.name)], reason)
+    const rotations: Rotation[] = []
+    const scopes = await this.#activeScopes(purpose)
+    for (let at = 0; at < scopes.length; at += BATCH) {
+      options.signal?.throwIfAborted()
+      rotations.push(...(await rotateScopes(this.#parts, purpose, scopes.slice(at, at + BATCH), reason)))
+      options.onProgress?.(rotations.length)
+    }
+    return rotations
+  }
+
+  /**
+   * Wraps the same keys anew: root keys under every KMS configured now, all other keys under the active root key.
+   * Repairs missing wraps, and moves from one KMS to another. No data is touched. Safe to run again after a crash.
+   *
+   * @throws KmsError, KeyStoreError
+   */
+  rewrap(options: RewrapOptions = {}): Promise<RewrapReport> {
+    return rewrapKeys(this.#parts, options)
+  }
+
+  /** Stops all use of a key until `resume`. Its scope cannot encrypt meanwhile. @throws KeyStateError */
+  suspend(id: string, reason?: string): Promise<KeyInfo> {
+    return this.#transition('suspend', id, 'suspended', reason)
+  }
+
+  /** Ends a suspension: the key is active again, or decrypt_only when another key took its place. @throws KeyStateError */
+  async resume(id: string, reason?: string): Promise<KeyInfo> {
+    const record = await this.#only('suspended', id, 'resume')
+    const actives = await this.#parts.store.findActive(record.purpose, [record.scope])
+    return this.#transition('resume', id, actives.length === 0 ? 'active' : 'decrypt_only', reason)
+  }
+
+  /**
+   * Declares a key known to others. A key that still writes is rotated first. From then on it decrypts only where
+   * `allow: ['compromised']` is given, so that its data can be encrypted again.
+   *
+   * @throws KeyStateError
+   */
+  async compromise(id: string, reason?: string): Promise<KeyInfo> {
+    assertReason(reason)
+    const record = await readKey(this.#parts, id)
+    assertMay(record, 'compromised', 'compromise')
+    if (record.state === 'active') {
+      if (record.purpose === 'root') await rotateRoot(this.#parts, reason)
+      else await rotateScopes(this.#parts, record.purpose, [record.scope], reason)
+    }
+    return this.#transition('compromise', id, 'compromised', reason)
+  }
+
+  /** Takes a key out of use before it is destroyed; `cancelRetire` takes it back. @throws KeyStateError */
+  async retire(id: string, reason?: string): Promise<KeyInfo> {
+    await this.#assertWrapsNothing(id, 'retire')
+    return this.#transition('retire', id, 'destroy_scheduled', reason)
+  }
+
+  /** Takes a retired key back into use for decryption. @throws KeyStateError */
+  async cancelRetire(id: string, reason?: string): Promise<KeyInfo> {
+    await this.#only('destroy_scheduled', id, 'cancel the retirement of')
+    return this.#transition('cancel', id, 'decrypt_only', reason)
+  }
+
+  /**
+   * Destroys a key: its wraps are deleted, and what it encrypted can never be read again. The record stays as a
+   * tombstone. Copies in backups of the store live until the root key they are wrapped under is destroyed too.
+   *
+   * @throws KeyStateError unless the key is pending, active, suspended or retired
+   */
+  async destroy(id: string, reason?: string): Promise<KeyInfo> {
+    await this.#assertWrapsNothing(id, 'destroy')
+    return this.#transition('destroy', id, 'destroyed', reason)
+  }
+
+  /** Brings the active keys of these scopes into memory, making those that never existed. */
+  ensureActive(purpose: 'data' | 'index' | 'pepper', scopes: readonly string[]): Promise<void> {
+    return ensureActive(this.#parts, purpose, scopes)
+  }
+
+  async #transition(action: string, id: string, to: KeyState, reason: string | undefined): Promise<KeyInfo> {
+    assertReason(reason)
+    const written = await this.#parts.writer.write(action, async () => {
+      const before = await readKey(this.#parts, id)
+      assertMay(before, to, action)
+      if (before.purpose === 'root' && to === 'destroyed')
+        return { change: [await this.#rootTombstone(before, reason)] }
+      const signer = await this.#parts.keyring.root(before.parent ?? before.id)
+      return { change: [stateChange(this.#parts, before, to, reason, signer)] }
+    })
+    if (!Array.isArray(written)) {
+      throw new KeyStoreError('conflict', `could not ${action} key ${id}: another key became active at the same moment`)
+    }
+    return keyInfo(written[0] as KeyRecord)
+  }
+
+  /** A destroyed root key cannot sign for itself any more: the active one does. */
+  async #rootTombstone(before: KeyRecord, reason: string | undefined): Promise<Change> {
+    const active = await this.#parts.keyring.activeRoot()
+    const change = stateChange(this.#parts, before, 'destroyed', reason, active)
+    return { ...change, after: { ...change.after, parent: active.id } }
+  }
+
+  async #only(state: KeyState, id: string, action: string): Promise<KeyRecord> {
+    const record = await readKey(this.#parts, id)
+    if (record.state !== state) throw new KeyStateError(id, record.state, action, `only a ${state} key can`)
+    return record
+  }
+
+  /** A root key must outlive the keys it wraps, and the active one wraps new keys at any moment. */
+  async #assertWrapsNothing(id: string, action: string): Promise<void> {
+    const record = await readKey(this.#parts, id)
+    if (record.purpose !== 'root') return
+    if (record.state === 'active') throw new KeyStateError(id, record.state, action, 'rotate the root key first')
+    const [child] = await this.#parts.store.list({ parent: id, limit: 1 })
+    if (child !== undefined)
+      throw new KeyStateError(id, record.state, action, 'keys are still wrapped under it: rewrap first')
+  }
+
+  async #activeScopes(purpose: KeyPurpose): Promise<string[]> {
+    const scopes: string[] = []
+    let after: string | undefined
+    for (;;) {
+      const page = await this.#parts.store.list({
+        purpose,
+        state: 'active',
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      })
+      scopes.push(...page.map((record) => record.scope))
+      after = page.at(-1)?.id
+      if (page.length < PAGE) return scopes
+    }
+  }
+}

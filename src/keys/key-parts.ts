@@ -1,0 +1,63 @@
+import { KeyNotFoundError, KeyUnavailableError } from '../errors.ts'
+import type { KeyPurpose, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
+import type { Clock } from './clock.ts'
+import type { KeyWriter } from './key-writer.ts'
+import type { Keyring } from './keyring.ts'
+import type { KmsGroup } from './kms-group.ts'
+import type { NewKey } from './new-key.ts'
+import { describeScope } from './scope.ts'
+
+/** What every step in the life of a key works with. */
+export interface KeyParts {
+  readonly name: string
+  readonly store: KeyStore
+  readonly keyring: Keyring
+  readonly kms: KmsGroup
+  readonly writer: KeyWriter
+  readonly clock: Clock
+}
+
+const SCOPE_LIMIT = 1000
+
+/** A key's record, read afresh and checked. @throws KeyNotFoundError, KeyRecordError */
+export async function readKey({ store, keyring }: KeyParts, id: string): Promise<KeyRecord> {
+  const [record] = await store.get([id])
+  if (record === undefined) throw new KeyNotFoundError(id)
+  return keyring.verified(record)
+}
+
+/** All records of one purpose and scope, newest generation first, checked. */
+export async function readScope(
+  { store, keyring }: KeyParts,
+  purpose: KeyPurpose,
+  scope: string,
+): Promise<KeyRecord[]> {
+  const records = await store.list({ purpose, scope, limit: SCOPE_LIMIT })
+  const checked = await Promise.all(records.map((record) => keyring.verified(record)))
+  return checked.sort((a, b) => b.generation - a.generation)
+}
+
+/** The active records of these scopes, checked. */
+export async function readActive({ store, keyring }: KeyParts, purpose: KeyPurpose, scopes: readonly string[]) {
+  const records = await store.findActive(purpose, scopes)
+  return Promise.all(records.map((record) => keyring.verified(record)))
+}
+
+/** What a new key of this scope is, one generation above all others. */
+export async function nextKey(parts: KeyParts, purpose: KeyPurpose, scope: string, state: KeyState): Promise<NewKey> {
+  const [newest] = await readScope(parts, purpose, scope)
+  const generation = 1 + (newest?.generation ?? 0)
+  return { store: parts.name, purpose, scope, generation, state, at: parts.clock.date(), reason: null, expiresAt: null }
+}
+
+/** Why a scope cannot encrypt although it has keys. */
+export async function outOfUse(parts: KeyParts, purpose: KeyPurpose, scope: string): Promise<KeyUnavailableError> {
+  const [newest] = await readScope(parts, purpose, scope)
+  const where = describeScope(scope)
+  if (newest === undefined) return new KeyUnavailableError(`there is no ${purpose} key for ${where} yet`, 'none')
+  return new KeyUnavailableError(
+    `there is no active ${purpose} key for ${where}: the newest is ${newest.state}; resume it, or add and promote another`,
+    newest.state,
+    newest.id,
+  )
+}

@@ -1,0 +1,109 @@
+import { Buffer } from 'node:buffer'
+import { encodeBase64url } from '../base64url.ts'
+import { equalBytes, wipe } from '../bytes.ts'
+import type { KeyRecord, KeyState } from '../key-store.ts'
+import type { Change } from './key-change.ts'
+import { type KeyParts, readKey } from './key-parts.ts'
+import { keyWrap } from './new-key.ts'
+import { unwrapSecret } from './open-key.ts'
+import { commitmentOf, rootContext, wrappedKeys } from './record.ts'
+import type { RootKey } from './root-key.ts'
+import { mayRewrap } from './states.ts'
+
+/** How to rewrap. */
+export interface RewrapOptions {
+  /** Stops between two batches; running again goes on where it stopped. */
+  readonly signal?: AbortSignal
+  readonly onProgress?: (rewrapped: number) => void
+}
+
+/** What a rewrap did. */
+export interface RewrapReport {
+  /** Root keys wrapped anew by the KMS. */
+  readonly roots: number
+  /** Keys moved under the active root key. */
+  readonly keys: number
+  /** KMS keys under which a root key could not be wrapped (see `minWraps`): run again when they are back. */
+  readonly missing: readonly { readonly provider: string; readonly keyId: string }[]
+}
+
+const BATCH = 500
+
+/** Wraps root keys under every KMS configured now, then all other keys under the active root key. */
+export async function rewrapKeys(parts: KeyParts, options: RewrapOptions): Promise<RewrapReport> {
+  const missing: RewrapReport['missing'][number][] = []
+  const roots = (await parts.store.list({ purpose: 'root', limit: 1000 })).filter((root) => mayRewrap(root.state))
+  for (const { id } of roots) {
+    options.signal?.throwIfAborted()
+    missing.push(...(await rewrapRoot(parts, id)))
+  }
+  const active = await parts.keyring.activeRoot()
+  let keys = 0
+  for (const { id } of roots) {
+    if (id === active.id) continue
+    for await (const count of moveChildren(parts, id, active)) {
+      keys += count
+      options.onProgress?.(keys)
+      options.signal?.throwIfAborted()
+    }
+  }
+  return { roots: roots.length, keys, missing }
+}
+
+async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['missing']> {
+  const root = await parts.keyring.root(id)
+  const record = await readKey(parts, id)
+  const commitment = Buffer.from(record.commitment, 'hex')
+  const context = rootContext(record)
+  const verify = (key: Uint8Array) => equalBytes(commitmentOf(key), commitment)
+  const secret = await parts.kms.unwrap(wrappedKeys(record), { context }, verify)
+  try {
+    const { wraps, missing } = await parts.kms.wrap(secret, { context })
+    const after = { wraps: wraps.map((wrap) => keyWrap(wrap, parts.clock.date())) }
+    await parts.writer.write('rewrap', async () => {
+      const before = await readKey(parts, id)
+      return mayRewrap(before.state) ? { change: [{ before, after, signer: root }] } : {}
+    })
+    return missing.map(({ provider, keyId }) => ({ provider, keyId }))
+  } finally {
+    wipe(secret)
+  }
+}
+
+/** Moves keys from one root key to another, a batch a commit. Tombstones are signed anew, so that they stay provable. */
+async function* moveChildren(parts: KeyParts, from: string, to: RootKey): AsyncGenerator<number> {
+  let after: string | undefined
+  for (;;) {
+    const page = await parts.store.list({ parent: from, limit: BATCH, ...(after === undefined ? {} : { after }) })
+    const ids = page.filter((record) => isMoved(record.state)).map((record) => record.id)
+    const old = await parts.keyring.root(from)
+    const written = await parts.writer.write('rewrap', async () => {
+      const records = await parts.store.get(ids)
+      const change: Change[] = []
+      for (const candidate of records) {
+        const before = await parts.keyring.verified(candidate)
+        if (before.parent === from && isMoved(before.state)) change.push(moved(parts, before, old, to))
+      }
+      return { change }
+    })
+    yield Array.isArray(written) ? written.length : 0
+    after = page.at(-1)?.id
+    if (page.length < BATCH) return
+  }
+}
+
+function isMoved(state: KeyState): boolean {
+  return mayRewrap(state) || state === 'destroyed'
+}
+
+function moved(parts: KeyParts, before: KeyRecord, from: RootKey, to: RootKey): Change {
+  if (before.state === 'destroyed') return { before, after: { parent: to.id }, signer: to }
+  const secret = unwrapSecret(from, before)
+  try {
+    const ciphertext = encodeBase64url(to.wrap(secret, { ...before, parent: to.id }))
+    const wrap = { provider: 'root', keyId: to.id, ciphertext, wrappedAt: parts.clock.date().toISOString() }
+    return { before, after: { parent: to.id, wraps: [wrap] }, signer: to }
+  } finally {
+    wipe(secret)
+  }
+}

@@ -1,0 +1,71 @@
+import { hash } from 'node:crypto'
+import { assertText, describe, lengthPrefixed } from '../bytes.ts'
+import { labels } from '../crypto/kdf.ts'
+import { InvalidInputError } from '../errors.ts'
+
+/**
+ * Whose data a key protects. The empty scope serves applications that need one key; `tenant` gives every customer a
+ * key of its own, `subject` every person (so that one person's data can be erased by destroying one key), `bucket`
+ * every period or group (so that a cohort can expire).
+ */
+export interface KeyScope {
+  /** 1 to 200 characters */
+  readonly tenant?: string
+  /** 1 to 200 characters; the key store holds a hash of it. */
+  readonly subject?: string
+  /** 1 to 200 characters */
+  readonly bucket?: string
+}
+
+const MAX_PART = 200
+const PARTS = ['tenant', 'subject', 'bucket'] as const
+const SUBJECT_HASH_LENGTH = 22
+
+/**
+ * The canonical text of a scope, under which the key store finds its keys: `tenant=acme;subject=…;bucket=2026-11`,
+ * values percent-encoded, and the subject replaced by the first 128 bits of its SHA-256, so that the key store names no
+ * person. Specification section 4.2.
+ *
+ * @param storeName the Strongroom's name; hashed with the subject
+ * @throws InvalidInputError on unknown parts, other types, empty or long values
+ */
+export function encodeScope(scope: KeyScope, storeName: string): string {
+  if (typeof scope !== 'object' || scope === null || Array.isArray(scope)) {
+    throw new InvalidInputError(`a scope must be an object of tenant, subject and bucket, received ${describe(scope)}`)
+  }
+  for (const part of Object.keys(scope)) {
+    if (!PARTS.includes(part as (typeof PARTS)[number])) {
+      throw new InvalidInputError(`a scope has tenant, subject and bucket, received ${JSON.stringify(part)}`)
+    }
+  }
+  let text = ''
+  if (scope.tenant !== undefined) text = `tenant=${encodePart(scope.tenant, 'tenant')}`
+  if (scope.subject !== undefined) {
+    assertPart(scope.subject, 'subject')
+    text += `${text && ';'}subject=${hashSubject(scope.subject, scope.tenant ?? '', storeName)}`
+  }
+  if (scope.bucket !== undefined) text += `${text && ';'}bucket=${encodePart(scope.bucket, 'bucket')}`
+  return text
+}
+
+/** What a canonical scope text says, for people; the subject is its hash. */
+export function describeScope(scope: string): string {
+  return scope === '' ? 'everything' : scope.split(';').map(decodeURIComponent).join(', ')
+}
+
+function encodePart(value: unknown, part: string): string {
+  assertPart(value, part)
+  return encodeURIComponent(value)
+}
+
+function assertPart(value: unknown, part: string): asserts value is string {
+  assertText(value, `scope ${part}`)
+  if (value.length === 0 || value.length > MAX_PART) {
+    throw new InvalidInputError(`scope ${part} must have 1 to ${MAX_PART} characters, received ${value.length}`)
+  }
+}
+
+function hashSubject(subject: string, tenant: string, storeName: string): string {
+  const digest = hash('sha256', lengthPrefixed([labels.subject, storeName, tenant, subject]), 'buffer')
+  return digest.toString('base64url').slice(0, SUBJECT_HASH_LENGTH)
+}
