@@ -36,3 +36,21 @@ export type {
   KeyWrap,
 } from './key-store.ts'
 export type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from './kms.ts'
+export type { ReuseLimits } from './messages/data-key-cache.ts'
+export { inspectMessage, type MessageSummary } from './messages/inspect.ts'
+export { type OpenedMessage, openMessage, sealMessage } from './messages/message.ts'
+export { createMessages, type Messages, type MessagesOptions } from './messages/messages.ts'
+export { openNodeStream, sealNodeStream } from './messages/node-stream.ts'
+export type { MessageInfo, OpenOptions } from './messages/open.ts'
+export { openRange, type RangeSource } from './messages/range.ts'
+export type { Recipient } from './messages/recipients.ts'
+export type { SealOptions } from './messages/seal.ts'
+export {
+  type OpenStreamOptions,
+  openStream,
+  type Progress,
+  type SealStreamOptions,
+  type StreamEvents,
+  sealStream,
+} from './messages/stream.ts'
+export type { MessageSuite } from './messages/suites.ts'

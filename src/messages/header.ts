@@ -57,23 +57,20 @@ export interface HeaderLimits {
  * @throws DecryptionError when no header can start like this
  */
 export function headerExtent(bytes: Buffer, maxRecipients: number): number {
-  const read16 = (at: number) => (at + 2 <= bytes.length ? bytes.readUInt16BE(at) : undefined)
   if (bytes.length < 4) return 4
-  const version = bytes[0] as number
+  const version = bytes[0]
   if (version !== 1 && version !== 2) throw new DecryptionError()
-  const idAt = version === 1 ? 4 : 3
-  const contextAt = idAt + (version === 1 ? 16 : MESSAGE_ID)
-  const contextLength = read16(contextAt)
-  if (contextLength === undefined) return contextAt + 2
-  let at = contextAt + 2 + contextLength
-  const count = read16(at)
-  if (count === undefined) return at + 2
+  const contextAt = version === 1 ? 4 + 16 : 3 + MESSAGE_ID
+  if (bytes.length < contextAt + 2) return contextAt + 2
+  let at = contextAt + 2 + bytes.readUInt16BE(contextAt)
+  if (bytes.length < at + 2) return at + 2
+  const count = bytes.readUInt16BE(at)
   if (count < 1 || count > maxRecipients) throw new DecryptionError()
   at += 2
   for (let field = 0; field < count * 3; field++) {
-    const length = read16(at)
-    if (length === undefined) return at + 2
-    at += 2 + length
+    if (at > MAX_HEADER) throw new DecryptionError()
+    if (bytes.length < at + 2) return at + 2
+    at += 2 + bytes.readUInt16BE(at)
   }
   const end = at + (version === 1 ? 1 + 4 + 1 + 4 + IV + TAG : 1 + 4 + COMMITMENT + TAG)
   if (end > MAX_HEADER) throw new DecryptionError()

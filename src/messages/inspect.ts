@@ -1,0 +1,55 @@
+import type { Buffer } from 'node:buffer'
+import { asBuffer } from '../bytes.ts'
+import { PUBLIC_KEY_NAME } from '../crypto/context.ts'
+import { parseHeader } from './header.ts'
+import { bodyLayout, type RangeSource, readHeader } from './range.ts'
+import { describeRecipient, type Recipient } from './recipients.ts'
+
+/** What a message says of itself. Nothing of it is verified: that takes a key. */
+export interface MessageSummary {
+  /** Format version, 1 or 2. */
+  readonly version: number
+  readonly suite: number
+  readonly signed: boolean
+  /** 32 or 64 hexadecimal characters. */
+  readonly messageId: string
+  readonly recipients: readonly Recipient[]
+  readonly context: Readonly<Record<string, string>>
+  /** Bytes of plaintext per frame; 0 for a message without frames. */
+  readonly frameLength: number
+  readonly headerLength: number
+  /** Bytes of the whole message. */
+  readonly size: number
+  /** Undefined where only reading the body tells: signed messages, and those without frames. */
+  readonly frames: number | undefined
+  readonly plaintextLength: number | undefined
+}
+
+/** Reads the header of a message and opens nothing. @throws DecryptionError when it is not the start of a message */
+export async function inspectMessage(message: Uint8Array | RangeSource): Promise<MessageSummary> {
+  const source = message instanceof Uint8Array ? bytesSource(asBuffer(message)) : message
+  const header = parseHeader(await readHeader(source, 0xffff), { maxRecipients: 0xffff, maxFrameLength: 0xffffffff })
+  const { suite, messageId, frameLength, framed, length } = header
+  const signed = suite.signature !== undefined
+  const layout = framed && !signed ? bodyLayout(source.size - length, frameLength) : undefined
+  const context: Record<string, string> = Object.create(null)
+  for (const [name, value] of header.context) if (name !== PUBLIC_KEY_NAME) context[name] = value
+  return {
+    version: suite.version,
+    suite: suite.id,
+    signed,
+    messageId: messageId.toString('hex'),
+    recipients: header.recipients.map(describeRecipient),
+    context,
+    frameLength,
+    headerLength: length,
+    size: source.size,
+    frames: layout?.frames,
+    plaintextLength: layout?.plaintextLength,
+  }
+}
+
+/** Bytes in memory as a source of ranges. */
+export function bytesSource(bytes: Buffer): RangeSource {
+  return { size: bytes.length, read: async (position, length) => bytes.subarray(position, position + length) }
+}
