@@ -5,7 +5,7 @@ import { encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from '../../src/kms.ts'
-import { assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
 import { assertNames, parseUtf8 } from './names.ts'
 
 const IV_LENGTH = 12
@@ -41,6 +41,8 @@ export function rawAes(options: RawAesOptions): KmsProvider {
     return secret
   }
 
+  const accepts = (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name
+
   return {
     name: namespace,
     keyId: name,
@@ -58,6 +60,7 @@ export function rawAes(options: RawAesOptions): KmsProvider {
 
     async unwrap(wrapped: WrappedKey, { context, signal }: KmsCall): Promise<Uint8Array> {
       signal?.throwIfAborted()
+      assertAccepted({ name: namespace, accepts }, wrapped)
       const sealed = asBuffer(wrapped.ciphertext)
       const tagAt = sealed.byteLength - TAG_LENGTH
       if (!KEY_LENGTHS.includes(tagAt - IV_LENGTH)) throw refused(namespace)
@@ -74,7 +77,7 @@ export function rawAes(options: RawAesOptions): KmsProvider {
       return key
     },
 
-    accepts: (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name,
+    accepts,
 
     async close(): Promise<void> {
       secret = undefined

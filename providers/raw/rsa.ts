@@ -2,9 +2,10 @@ import { Buffer } from 'node:buffer'
 import type { JsonWebKey } from 'node:crypto'
 import { constants, createPrivateKey, createPublicKey, KeyObject, privateDecrypt, publicEncrypt } from 'node:crypto'
 import { describe } from '../../src/bytes.ts'
+import { contextPairs } from '../../src/crypto/context.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
 import { assertNames, parseUtf8 } from './names.ts'
 
 const MIN_MODULUS_BITS = 2048
@@ -52,6 +53,8 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
   }
   const padding = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: hash }
 
+  const accepts = (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name
+
   return {
     name: namespace,
     keyId: name,
@@ -63,9 +66,10 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
       },
     },
 
-    async wrap(key: Uint8Array, { signal }: KmsCall): Promise<WrappedKey> {
+    async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
       signal?.throwIfAborted()
       assertKeyToWrap(key)
+      contextPairs(context) // nothing is bound to it, but what other providers would refuse is refused here too
       if (hash === 'sha1') throw new KmsError(namespace, 'misconfigured', 'sha1 is for opening existing messages alone')
       const ciphertext = publicEncrypt({ key: held().publicKey, ...padding }, key)
       return { provider: namespace, keyId: name, ciphertext }
@@ -73,6 +77,7 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
 
     async unwrap(wrapped: WrappedKey, { signal }: KmsCall): Promise<Uint8Array> {
       signal?.throwIfAborted()
+      assertAccepted({ name: namespace, accepts }, wrapped)
       const { privateKey } = held()
       if (privateKey === undefined) {
         throw new KmsError(
@@ -92,7 +97,7 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
       throw refused(namespace)
     },
 
-    accepts: (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name,
+    accepts,
 
     async close(): Promise<void> {
       pair = undefined
