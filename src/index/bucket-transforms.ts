@@ -1,6 +1,6 @@
 import { describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
-import type { IndexTransform } from './transform.ts'
+import { builtIn, type IndexTransform } from './transform.ts'
 import { bigintBytes, numberBytes } from './value-bytes.ts'
 
 /** Calendar days, UTC. Index specification section 4.7. */
@@ -27,6 +27,7 @@ export function bucket(size: number | bigint): IndexTransform<number | bigint> {
   assertSize(size)
   const id = `bucket-${size}-v1`
   return {
+    [builtIn]: true,
     id,
     accepts: Number.isInteger(Number(size)) ? ['integer', 'number', 'bigint'] : ['number'],
     assumedDistinct: 100,
@@ -40,6 +41,7 @@ export function bucket(size: number | bigint): IndexTransform<number | bigint> {
 
 function calendar(id: string, assumedDistinct: number, part: (date: string) => string): IndexTransform<Date> {
   return {
+    [builtIn]: true,
     id,
     accepts: ['date'],
     assumedDistinct,

@@ -35,13 +35,13 @@ export interface NamedIndexPlan extends IndexPlan {
 export function planIndexes(indexes: readonly PlannedIndex[]): NamedIndexPlan[] {
   assertDistinctNames(indexes)
   const counted = indexes.filter(({ unique }) => unique !== true)
-  const limits = new Map(counted.map((index) => [index, bitLimits(index)]))
+  const limits = new Map(counted.map((index) => [index, named(index, () => bitLimits(index))]))
   const budgets = fieldBudgets(counted, limits)
   const bits = new Map<PlannedIndex, number>()
   for (const index of counted) {
     if (index.bits === undefined) continue
     const sharing = index.fields.some((field) => (budgets.get(field)?.indexes.length ?? 0) > 1)
-    assertExplicit(index, limits.get(index) as BitLimits, sharing)
+    named(index, () => assertExplicit(index, limits.get(index) as BitLimits, sharing))
     take(index, index.bits, budgets, bits)
   }
   for (const [field, { indexes, rows, total, left }] of budgets) {
@@ -52,7 +52,7 @@ export function planIndexes(indexes: readonly PlannedIndex[]): NamedIndexPlan[] 
   return indexes.map((index) => ({
     index: index.index,
     fields: index.fields,
-    ...(index.unique === true ? uniquePlan(index) : planOf(index, bits.get(index) as number)),
+    ...(index.unique === true ? named(index, () => uniquePlan(index)) : planOf(index, bits.get(index) as number)),
   }))
 }
 
@@ -96,6 +96,17 @@ function take(
     const budget = budgets.get(field) as FieldBudget
     budget.left -= amount
     if (budget.left < 0) throw overBudget(budget.total - budget.left, budget.total, budget.rows, field)
+  }
+}
+
+/** Says in a refusal which index it is about: a record can have many. */
+function named<Result>({ index }: PlannedIndex, plan: () => Result): Result {
+  try {
+    return plan()
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`index ${index}: ${error.message}`)
+    if (error instanceof InvalidInputError) throw new InvalidInputError(`index ${index}: ${error.message}`)
+    throw error
   }
 }
 

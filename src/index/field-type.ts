@@ -1,3 +1,4 @@
+import { isDate } from 'node:util/types'
 import { assertBytes, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 
@@ -53,7 +54,7 @@ const checks: Record<FieldType, (value: unknown, what: string) => void> = {
     if (typeof value !== 'boolean') refuse(what, 'a boolean', value)
   },
   date(value, what) {
-    if (!(value instanceof Date) || Number.isNaN(value.getTime())) refuse(what, 'a valid Date', value)
+    if (!isDate(value) || Number.isNaN(value.getTime())) refuse(what, 'a valid Date', value)
   },
 }
 

@@ -1,8 +1,9 @@
 import { InvalidInputError } from '../errors.ts'
-import type { IndexTransform } from './transform.ts'
+import { builtIn, type IndexTransform } from './transform.ts'
 
 /** E-mail addresses without regard to case or surrounding space. Index specification section 4.2. */
 export const email: IndexTransform<string> = {
+  [builtIn]: true,
   id: 'email-lower-nfc-v1',
   accepts: ['text'],
   apply(value) {
@@ -13,6 +14,7 @@ export const email: IndexTransform<string> = {
 
 /** Text without regard to case, width or compatibility forms: `ﬁ` is `fi`, `Straße` is `STRASSE`. Section 4.3. */
 export const casefold: IndexTransform<string> = {
+  [builtIn]: true,
   id: 'nfkc-casefold-v1',
   accepts: ['text'],
   apply: fold,
@@ -20,6 +22,7 @@ export const casefold: IndexTransform<string> = {
 
 /** The digits 0 to 9 alone: phone, card and account numbers however they are punctuated. Section 4.4. */
 export const digits: IndexTransform<string> = {
+  [builtIn]: true,
   id: 'digits-only-v1',
   accepts: ['text'],
   apply: (value) => someOf(digitsOf(value), 'digits-only-v1', 'digit'),
@@ -27,6 +30,7 @@ export const digits: IndexTransform<string> = {
 
 /** The last four digits. Section 4.5. */
 export const last4: IndexTransform<string> = {
+  [builtIn]: true,
   id: 'last4-digits-v1',
   accepts: ['text'],
   distinct: 10_000,
@@ -50,6 +54,7 @@ export function prefix(length: number): IndexTransform<string> {
   }
   const id = `prefix-${length}-nfkc-casefold-v1`
   return {
+    [builtIn]: true,
     id,
     accepts: ['text'],
     assumedDistinct: LETTERS ** Math.min(length, 10),
@@ -68,8 +73,8 @@ export function prefix(length: number): IndexTransform<string> {
 const LETTERS = 26
 
 function fold(value: string): string {
-  // Upper case first, because only it joins ß with SS and ς with σ: JavaScript has no case folding of its own.
-  return value.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC')
+  // JavaScript has no case folding of its own. Upper case joins ß with SS and ς with σ, and lower case before it ẞ with ß.
+  return value.normalize('NFKC').toLowerCase().toUpperCase().toLowerCase().normalize('NFKC')
 }
 
 function digitsOf(value: string): string {

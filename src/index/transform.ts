@@ -1,10 +1,15 @@
 import type { FieldType } from './field-type.ts'
 
+/** Marks the transforms of this package, whose results need no check. Not exported to users. */
+export const builtIn: unique symbol = Symbol('builtIn')
+
 /**
  * What an index searches by: a pure function from a value to the text or bytes that equal values share.
  * Its `id` is part of the index key, so an index made with another `id` is another index.
  */
 export interface IndexTransform<Value = never> {
+  /** @internal */
+  readonly [builtIn]?: true
   /** Named and versioned, as `email-lower-nfc-v1`: lower case, digits, `.` and `-`, at most 64 characters, ends in `-v` and a number. */
   readonly id: string
   /** The field types it can be declared on. */

@@ -3,7 +3,7 @@ import { ConfigError, InvalidInputError } from '../errors.ts'
 import { day, decade, month, year } from './bucket-transforms.ts'
 import { type FieldType, MAX_INDEXED_LENGTH, typeBytes } from './field-type.ts'
 import { casefold, digits, email, last4 } from './text-transforms.ts'
-import type { AnyTransform, OwnTransform, TransformName } from './transform.ts'
+import { type AnyTransform, builtIn, type OwnTransform, type TransformName } from './transform.ts'
 import { bigintBytes, booleanBytes, dateBytes, numberBytes } from './value-bytes.ts'
 
 /**
@@ -74,6 +74,7 @@ function ownTransform(own: unknown): AnyTransform {
   if (typeof own !== 'object' || own === null) {
     throw new InvalidInputError(`an index transform must be a name or an object, received ${describe(own)}`)
   }
+  if ((own as AnyTransform)[builtIn] === true) return own as AnyTransform
   const { id, accepts, apply, applyToQuery, matches, distinct, assumedDistinct } = own as AnyTransform
   assertText(id, 'the id of an index transform')
   if (id.length > 64 || !ID.test(id)) {

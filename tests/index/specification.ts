@@ -55,3 +55,63 @@ export function fullHkdf(inputKey: Uint8Array, info: Uint8Array): { prk: Buffer;
   const prk = createHmac('sha512', Buffer.alloc(64)).update(inputKey).digest()
   return { prk, okm: Buffer.from(hkdfSync('sha512', inputKey, Buffer.alloc(0), info, 32)) }
 }
+
+/** Sections 3 and 4: the form in hexadecimal, or `refused`, from the input as the vectors write it. */
+export function specifiedForm(name: string, parameter: string | undefined, type: string, input: string): string {
+  const utf8 = (text: string) => Buffer.from(text, 'utf8').toString('hex')
+  const digits = [...input.normalize('NFKC')].filter((c) => c >= '0' && c <= '9').join('')
+  const fold = (text: string) => text.normalize('NFKC').toLowerCase().toUpperCase().toLowerCase().normalize('NFKC')
+  if (name === 'email') {
+    const inner = input.replace(/^(?:(?!\x85)[\p{White_Space}\uFEFF])+|(?:(?!\x85)[\p{White_Space}\uFEFF])+$/gu, '')
+    return inner === '' ? 'refused' : utf8(inner.normalize('NFC').toLowerCase().normalize('NFC'))
+  }
+  if (name === 'casefold') return utf8(fold(input))
+  if (name === 'digits') return digits === '' ? 'refused' : utf8(digits)
+  if (name === 'last4') return digits.length < 4 ? 'refused' : utf8(digits.substring(digits.length - 4))
+  if (name === 'prefix') return utf8(Array.from(fold(input)).slice(0, Number(parameter)).join(''))
+  if (name === 'bucket') return specifiedBucket(parameter as string, type, input)
+  if (name !== 'exact') return utf8(specifiedDate(name, new Date(input)))
+  if (type === 'text') return utf8(input.normalize('NFC'))
+  if (type === 'bytes') return input
+  if (type === 'boolean') return input === 'true' ? '01' : '00'
+  if (type === 'bigint') return specifiedBigint(BigInt(input))
+  if (type === 'date') {
+    const ms = new Date(input).getTime()
+    return Number.isNaN(ms) ? 'refused' : BigInt.asUintN(64, BigInt(ms)).toString(16).padStart(16, '0')
+  }
+  return specifiedDouble(Number(input))
+}
+
+function specifiedDouble(value: number): string {
+  if (Number.isNaN(value)) return 'refused'
+  const view = new DataView(new ArrayBuffer(8))
+  view.setFloat64(0, value === 0 ? 0 : value)
+  return Buffer.from(view.buffer).toString('hex')
+}
+
+function specifiedBigint(value: bigint): string {
+  const magnitude: number[] = []
+  for (let rest = value < 0n ? -value : value; rest > 0n; rest >>= 8n) magnitude.unshift(Number(rest & 255n))
+  return Buffer.from([value < 0n ? 1 : 0, ...magnitude]).toString('hex')
+}
+
+function specifiedBucket(size: string, type: string, input: string): string {
+  if (type === 'bigint') {
+    const value = BigInt(input)
+    let quotient = value / BigInt(size)
+    while (quotient * BigInt(size) > value) quotient--
+    return specifiedBigint(quotient)
+  }
+  const quotient = Number(input) / Number(size)
+  return Number.isFinite(quotient) ? specifiedDouble(Math.floor(quotient)) : 'refused'
+}
+
+function specifiedDate(name: string, date: Date): string {
+  const pad = (n: number, width: number) => String(n).padStart(width, '0')
+  const y = date.getUTCFullYear()
+  if (name === 'decade') return String(y - (((y % 10) + 10) % 10))
+  const year = y >= 0 && y <= 9999 ? pad(y, 4) : `${y < 0 ? '-' : '+'}${pad(Math.abs(y), 6)}`
+  if (name === 'year') return year
+  const month = `${year}-${pad(date.getUTCMonth() + 1, 2)}`
+  return name === 'month' ? month : `${month}-${pad(date.getUTCDate(), 2)}`
+}
