@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { KmsError } from '../../src/errors.ts'
+import { waitFor } from '../../src/wait-for.ts'
 import type { VaultReply, VaultSend } from './http.ts'
 
 const KUBERNETES_JWT = '/var/run/secrets/kubernetes.io/serviceaccount/token'
@@ -158,15 +159,4 @@ async function read(secret: VaultSecret): Promise<string> {
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined
-}
-
-/** Waits for work that others wait for too: the signal ends the wait, not the work. */
-function waitFor<Value>(work: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return work
-  signal.throwIfAborted()
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }
