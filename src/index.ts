@@ -22,14 +22,6 @@ export {
   SystemicFailureError,
 } from './errors.ts'
 export type { EventOf, EventType, StrongroomEvent } from './events.ts'
-export type { BlindIndex } from './index/blind-index.ts'
-export { bucket } from './index/bucket-transforms.ts'
-export { type NamedIndexPlan, type PlannedIndex, planField, planIndexes } from './index/budget.ts'
-export { explainIndexPlan } from './index/explain.ts'
-export type { FieldType } from './index/field-type.ts'
-export { type IndexPlan, type PlanInput, planIndex } from './index/planner.ts'
-export { prefix } from './index/text-transforms.ts'
-export type { IndexTransform, OwnTransform, TransformName } from './index/transform.ts'
 export type {
   CommitResult,
   KeyCommit,
@@ -62,3 +54,40 @@ export {
   sealStream,
 } from './messages/stream.ts'
 export type { MessageSuite } from './messages/suites.ts'
+export type { AdmissionOptions } from './passwords/admission.ts'
+export { type Argon2Parameters, type Argon2Preset, argon2Presets } from './passwords/argon2-parameters.ts'
+export { type Argon2idOptions, argon2id } from './passwords/argon2id.ts'
+export { type BreachedPasswordsOptions, breachedPasswords } from './passwords/breached-passwords.ts'
+export {
+  type Calibration,
+  type CalibrationOptions,
+  type CalibrationRow,
+  calibrateArgon2id,
+} from './passwords/calibrate.ts'
+export { commonPasswords } from './passwords/common-passwords.ts'
+export type { Argon2Engine, Argon2Request } from './passwords/engine.ts'
+export { inspectPassword, type PasswordInspection } from './passwords/inspect.ts'
+export { type FirebaseScryptOptions, firebaseHash, firebaseScrypt } from './passwords/legacy/firebase.ts'
+export { legacySchemes } from './passwords/legacy/index.ts'
+export { type RawDigestOptions, rawDigest } from './passwords/legacy/raw-digest.ts'
+export type { Argon2EngineName } from './passwords/load-engine.ts'
+export type { PasswordNormalization } from './passwords/password-bytes.ts'
+export type { PasswordHasher, PasswordOptions, PasswordVerification } from './passwords/password-hasher.ts'
+export { type PasswordPepper, type PepperMode, type WithPepperOptions, withPepper } from './passwords/pepper.ts'
+export {
+  type PasswordBlocklist,
+  type PasswordFault,
+  type PasswordJudgement,
+  type PasswordPolicy,
+  type PasswordPolicyOptions,
+  passwordPolicy,
+  wordList,
+} from './passwords/policy.ts'
+export type { LegacyScheme, StoredHash } from './passwords/stored-hash.ts'
+export {
+  type LoginAttempt,
+  type LoginResult,
+  type PasswordColumn,
+  replaceHashSql,
+  verifyAndUpgrade,
+} from './passwords/upgrade.ts'

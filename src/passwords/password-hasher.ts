@@ -1,0 +1,47 @@
+/** Whose password it is, and how the call waits its turn. */
+export interface PasswordOptions {
+  /** The user's id. Required when there is a pepper: the stored value is bound to it. */
+  readonly userId?: string | undefined
+  /** Calls with one key wait behind each other, so that one client cannot hold up the rest: an IP address or a user name. */
+  readonly key?: string | undefined
+  /** Calls it off while it waits; the call rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The answer of `verify`. Every reason for `valid: false` looks the same. */
+export interface PasswordVerification {
+  readonly valid: boolean
+  /** Set when the password is right and the stored value should be replaced by this one, with a compare-and-set write. */
+  readonly rehash?: string
+}
+
+/** Hashes and verifies passwords. Make one for the whole process: it holds the memory budget. */
+export interface PasswordHasher {
+  /**
+   * Hashes a new password.
+   *
+   * @returns the text to store, at most 1,024 characters
+   * @throws InvalidInputError when it is empty, longer than 1,024 bytes or not well-formed; OverloadedError
+   */
+  hash(password: string, options?: PasswordOptions): Promise<string>
+
+  /**
+   * Checks a password against what is stored. An unknown user is `undefined` (or null) and costs as much as a known one.
+   * A password that could never have been hashed, and stored text that cannot be read, are answered `valid: false`.
+   *
+   * @throws OverloadedError; ConfigError when the stored text needs something that is not there: a pepper, a library;
+   *   InvalidInputError when an argument has the wrong type
+   */
+  verify(password: string, stored: string | null | undefined, options?: PasswordOptions): Promise<PasswordVerification>
+
+  /** Whether stored text is weaker than, or other than, what `hash` writes today. */
+  needsRehash(stored: string): boolean
+
+  /**
+   * Protects an old hash now, without the password: hashes its digest with Argon2id. `verify` reads the result, and
+   * its `rehash` is an ordinary hash again.
+   *
+   * @throws InvalidInputError when it cannot be read, is wrapped already, or is Argon2id at or above the OWASP floor
+   */
+  wrapLegacy(stored: string, options?: PasswordOptions): Promise<string>
+}

@@ -1,0 +1,95 @@
+import { assertText, describe } from '../bytes.ts'
+import { DecryptionError, InvalidInputError } from '../errors.ts'
+import type { PasswordHasher, PasswordOptions } from './password-hasher.ts'
+
+/**
+ * Encrypts stored password hashes, each bound to its user. A Strongroom is one; any authenticated encryption under a
+ * key that is kept apart from the table will do.
+ */
+export interface PasswordPepper {
+  /** @returns text that begins with `sr1_` */
+  encrypt(hash: string, userId: string): string | Promise<string>
+  /** @throws DecryptionError when the text is damaged, or was written for another user or under another key */
+  decrypt(stored: string, userId: string): string | Promise<string>
+  /** Whether the text was written under the key that writes today. */
+  isCurrent(stored: string): boolean
+}
+
+/** What a pepper reads and writes; a table moves from none to `on`, from there to `only`, and back by `retire`. */
+export type PepperMode = 'on' | 'only' | 'retire'
+
+/** How a pepper is applied. */
+export interface WithPepperOptions {
+  /**
+   * `on` (default) writes peppered hashes and still reads plain ones. `only` reads peppered ones alone: whoever can
+   * write to the table, but has no key, can then put nothing in it that verifies. `retire` reads both, writes plain ones.
+   */
+  readonly mode?: PepperMode
+}
+
+const PEPPERED_PREFIX = 'sr1_'
+
+/** Whether stored text is an encrypted hash. */
+export function isPeppered(stored: string): boolean {
+  return stored.startsWith(PEPPERED_PREFIX)
+}
+
+/**
+ * Puts a pepper around a hasher: stored values are encrypted hashes, useless without the key and for another user.
+ * Every call needs a `userId`. Rotating the key is an ordinary re-encryption of the column; no password is needed.
+ */
+export function withPepper(
+  hasher: PasswordHasher,
+  pepper: PasswordPepper,
+  { mode = 'on' }: WithPepperOptions = {},
+): PasswordHasher {
+  if (!['on', 'only', 'retire'].includes(mode)) {
+    throw new InvalidInputError(`mode must be on, only or retire, received ${describe(mode)}`)
+  }
+  const writes = mode !== 'retire'
+  const seal = (hash: string, userId: string) => (writes ? pepper.encrypt(hash, userId) : hash)
+  return {
+    async hash(password, options) {
+      const userId = userIdOf(options)
+      return seal(await hasher.hash(password, options), userId)
+    },
+
+    async verify(password, stored, options) {
+      const userId = userIdOf(options)
+      const peppered = typeof stored === 'string' && isPeppered(stored)
+      const hash = peppered ? await decrypt(stored, userId) : mode === 'only' ? undefined : stored
+      const { valid, rehash } = await hasher.verify(password, hash, options)
+      if (!valid) return { valid }
+      const isAsWritten = writes ? peppered && pepper.isCurrent(stored) : !peppered
+      if (rehash === undefined && isAsWritten) return { valid }
+      return { valid, rehash: await seal(rehash ?? (hash as string), userId) }
+    },
+
+    needsRehash: (stored) =>
+      isPeppered(stored) ? !writes || !pepper.isCurrent(stored) : writes || hasher.needsRehash(stored),
+
+    async wrapLegacy(stored, options) {
+      const userId = userIdOf(options)
+      const hash = isPeppered(stored) ? await pepper.decrypt(stored, userId) : stored
+      return seal(await hasher.wrapLegacy(hash, options), userId)
+    },
+  }
+
+  /** Undefined for a hash of another user or another key, which then costs and answers what an unknown user does. */
+  async function decrypt(stored: string, userId: string): Promise<string | undefined> {
+    try {
+      return await pepper.decrypt(stored, userId)
+    } catch (error) {
+      if (error instanceof DecryptionError) return undefined
+      throw error
+    }
+  }
+}
+
+function userIdOf(options: PasswordOptions | undefined): string {
+  const userId = options?.userId
+  if (userId === undefined) throw new InvalidInputError('userId is required: the pepper binds each hash to its user')
+  assertText(userId, 'userId')
+  if (userId === '') throw new InvalidInputError('userId must not be empty')
+  return userId
+}

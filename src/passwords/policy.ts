@@ -1,0 +1,82 @@
+import { Buffer } from 'node:buffer'
+import { describe } from '../bytes.ts'
+import { InvalidInputError } from '../errors.ts'
+import { assertWhole } from './argon2-parameters.ts'
+import { MAX_PASSWORD_BYTES } from './password-bytes.ts'
+
+/** A list of passwords that nobody may choose. */
+export interface PasswordBlocklist {
+  readonly name: string
+  /** @param password in NFC */
+  has(password: string): boolean | Promise<boolean>
+}
+
+/** Why a password was refused. */
+export type PasswordFault = 'malformed' | 'too-short' | 'too-long' | 'blocked'
+
+/** The answer of a policy; `list` names the blocklist. */
+export type PasswordJudgement =
+  | { readonly accepted: true }
+  | { readonly accepted: false; readonly fault: PasswordFault; readonly list?: string }
+
+/** What a policy asks for. */
+export interface PasswordPolicyOptions {
+  /** Whether the password is the only factor (at least 15 characters) or one of several (at least 8). Default `single`. */
+  readonly factors?: 'single' | 'multi'
+  /** Least length in code points, instead of the one that `factors` gives; not below 8. */
+  readonly minLength?: number
+  readonly blocklists?: readonly PasswordBlocklist[]
+}
+
+/** Judges new passwords. */
+export interface PasswordPolicy {
+  /**
+   * Judges a password that is being set; never ask it at a login.
+   *
+   * @param words what belongs to this user or service, and may not be the password: user name, e-mail, product name
+   */
+  check(password: string, words?: readonly string[]): Promise<PasswordJudgement>
+}
+
+const MIN_LENGTH = { single: 15, multi: 8 }
+
+/**
+ * The rules of SP 800-63B-4 section 3.1.1.2 for a new password: length in code points, and blocklists that hold the
+ * whole password. No rules on kinds of characters, no expiry: the standard forbids them.
+ *
+ * @throws InvalidInputError when an option is out of range
+ */
+export function passwordPolicy(options: PasswordPolicyOptions = {}): PasswordPolicy {
+  const { factors = 'single', blocklists = [] } = options
+  if (!Object.hasOwn(MIN_LENGTH, factors)) {
+    throw new InvalidInputError(`factors must be single or multi, received ${describe(factors)}`)
+  }
+  const { minLength = MIN_LENGTH[factors] } = options
+  assertWhole(minLength, 'minLength', MIN_LENGTH.multi, 64) // 64 must be permitted, says the standard
+  return {
+    async check(password, words = []) {
+      if (typeof password !== 'string') {
+        throw new InvalidInputError(`password must be a string, received ${describe(password)}`)
+      }
+      if (!password.isWellFormed()) return { accepted: false, fault: 'malformed' }
+      if (password.length > 4 * MAX_PASSWORD_BYTES) return { accepted: false, fault: 'too-long' }
+      const text = password.normalize('NFC')
+      if (Buffer.byteLength(text, 'utf8') > MAX_PASSWORD_BYTES) return { accepted: false, fault: 'too-long' }
+      if ([...text].length < minLength) return { accepted: false, fault: 'too-short' }
+      for (const list of [wordList(words), ...blocklists]) {
+        if (await list.has(text)) return { accepted: false, fault: 'blocked', list: list.name }
+      }
+      return { accepted: true }
+    },
+  }
+}
+
+/** A blocklist of your own words, compared whole and without regard to case. */
+export function wordList(words: Iterable<string>, name = 'words'): PasswordBlocklist {
+  const folded = new Set([...words].map(fold))
+  return { name, has: (password) => folded.has(fold(password)) }
+}
+
+function fold(text: string): string {
+  return text.normalize('NFC').toLowerCase()
+}
