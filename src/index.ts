@@ -22,6 +22,14 @@ export {
   SystemicFailureError,
 } from './errors.ts'
 export type { EventOf, EventType, StrongroomEvent } from './events.ts'
+export type { BlindIndex } from './index/blind-index.ts'
+export { bucket } from './index/bucket-transforms.ts'
+export { type NamedIndexPlan, type PlannedIndex, planField, planIndexes } from './index/budget.ts'
+export { explainIndexPlan } from './index/explain.ts'
+export type { FieldType } from './index/field-type.ts'
+export { type IndexPlan, type PlanInput, planIndex } from './index/planner.ts'
+export { prefix } from './index/text-transforms.ts'
+export type { IndexTransform, OwnTransform, TransformName, TransformOption } from './index/transform.ts'
 export type {
   CommitResult,
   KeyCommit,

@@ -1,9 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
-import { asBuffer, assertBytes, describe, lengthPrefixed, wipe } from '../bytes.ts'
+import { assertBytes, describe, lengthPrefixed, wipe } from '../bytes.ts'
 import { hkdfExpand, labels } from '../crypto/kdf.ts'
 import { randomInto } from '../crypto/random.ts'
 import { ClosedError, ConfigError, InvalidInputError } from '../errors.ts'
+import { MAX_PARTS, messageBound, type TagPart, writeMessage } from './tag-message.ts'
+
+export type { TagPart } from './tag-message.ts'
 
 /** What one index is; every part of it is bound into its key. For a compound index, `column` and `transformId` are lists joined by `,`. */
 export interface IndexDefinition {
@@ -16,14 +19,6 @@ export interface IndexDefinition {
   readonly transformId: string
   /** 1 to 256 */
   readonly bits: number
-}
-
-/** One indexed value: the type byte of its field and its searched form. */
-export interface TagPart {
-  /** 0 to 255; see `typeBytes`. */
-  readonly type: number
-  /** Well-formed text or bytes, at most 4 MiB. */
-  readonly value: string | Uint8Array
 }
 
 /** A tag as it is stored and searched for: one byte index version, then the bits. */
@@ -154,44 +149,11 @@ export class TagMaker {
 
 const BLOCK = 64
 const DIGEST = 32
-const MAX_PARTS = 16
-const MAX_VALUE = 4 * 1024 * 1024
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/
 
 // Shared by all tag makers of a thread: nothing in it outlives one synchronous call.
 const scratch = Buffer.alloc(1024)
 const outer = Buffer.alloc(BLOCK + DIGEST)
-
-/** Checks the parts and returns the most bytes that their encoding can take. */
-function messageBound(parts: readonly TagPart[]): number {
-  if (!Array.isArray(parts) || parts.length < 1 || parts.length > MAX_PARTS) {
-    throw new InvalidInputError(`a tag has 1 to ${MAX_PARTS} parts`)
-  }
-  let size = 4
-  for (const { type, value } of parts as readonly TagPart[]) {
-    if (!Number.isInteger(type) || type < 0 || type > 255) {
-      throw new InvalidInputError('the type of an indexed value must be an integer from 0 to 255')
-    }
-    const text = typeof value === 'string'
-    if (!text) assertBytes(value, 'an indexed value')
-    else if (!value.isWellFormed()) throw new InvalidInputError('an indexed text must be well-formed Unicode')
-    if (value.length > MAX_VALUE) throw new InvalidInputError('an indexed value is longer than 4 MiB')
-    size += 9 + (text ? 3 : 1) * value.length
-  }
-  return size
-}
-
-/** Writes LP(type, value, type, value, …) at `at` and returns where it ends. Index specification section 6. */
-function writeMessage(out: Buffer, start: number, parts: readonly TagPart[]): number {
-  let at = out.writeUInt32BE(2 * parts.length, start)
-  for (const { type, value } of parts) {
-    at = out.writeUInt32BE(1, at)
-    out[at++] = type
-    const length = typeof value === 'string' ? out.write(value, at + 4) : asBuffer(value).copy(out, at + 4)
-    at = out.writeUInt32BE(length, at) + length
-  }
-  return at
-}
 
 function assertNames(value: unknown, what: string, most: number): void {
   if (typeof value !== 'string') throw new InvalidInputError(`${what} must be a string, received ${describe(value)}`)

@@ -1,23 +1,23 @@
 import { isDate } from 'node:util/types'
 import { assertBytes, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
+import type { ValueType } from '../format/typed-value.ts'
 
-/** The kinds of field that an index knows. `json` has none: give what you search a field of its own. */
-export type FieldType = 'text' | 'bytes' | 'integer' | 'number' | 'bigint' | 'boolean' | 'date'
-
-/** The type byte in front of an indexed value, the same as in an encrypted value. Index specification section 3. */
-export const typeBytes: Readonly<Record<FieldType, number>> = {
-  text: 0x01,
-  bytes: 0x02,
-  integer: 0x03,
-  number: 0x03,
-  bigint: 0x04,
-  boolean: 0x05,
-  date: 0x06,
-}
+/** The kinds of field that can be indexed. JSON cannot: give what you search a field of its own. */
+export type FieldType = Exclude<ValueType, 'json'>
 
 /** The longest value that can be indexed: characters of a text, bytes of anything else. */
 export const MAX_INDEXED_LENGTH = 65_536
+
+/** Whether fields of this type can be indexed. */
+export function isIndexable(type: unknown): type is FieldType {
+  return typeof type === 'string' && Object.hasOwn(checks, type)
+}
+
+/** All field types that can be indexed. */
+export function indexableTypes(): FieldType[] {
+  return Object.keys(checks) as FieldType[]
+}
 
 /**
  * Refuses a value that is not of the field's type, or too long to index.

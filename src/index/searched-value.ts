@@ -1,7 +1,8 @@
 import { equalBytes } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
+import { typeBytes } from '../format/typed-value.ts'
 import type { TagPart } from './blind-index.ts'
-import { assertIndexable, type FieldType, typeBytes } from './field-type.ts'
+import { assertIndexable, type FieldType } from './field-type.ts'
 import type { AnyTransform } from './transform.ts'
 
 /**

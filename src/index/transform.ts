@@ -43,3 +43,7 @@ export interface OwnTransform<Value = never> {
 /** A transform of any value type, where it is stored rather than called. */
 // biome-ignore lint/suspicious/noExplicitAny: parameters are contravariant, so only `any` accepts every transform
 export type AnyTransform = IndexTransform<any>
+
+/** What an index takes as its transform. */
+// biome-ignore lint/suspicious/noExplicitAny: parameters are contravariant, so only `any` accepts every transform
+export type TransformOption = TransformName | OwnTransform<any>

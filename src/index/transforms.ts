@@ -1,9 +1,9 @@
 import { assertText, describe } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import { day, decade, month, year } from './bucket-transforms.ts'
-import { type FieldType, MAX_INDEXED_LENGTH, typeBytes } from './field-type.ts'
+import { type FieldType, indexableTypes, isIndexable, MAX_INDEXED_LENGTH } from './field-type.ts'
 import { casefold, digits, email, last4 } from './text-transforms.ts'
-import { type AnyTransform, builtIn, type OwnTransform, type TransformName } from './transform.ts'
+import { type AnyTransform, builtIn, type TransformName, type TransformOption } from './transform.ts'
 import { bigintBytes, booleanBytes, dateBytes, numberBytes } from './value-bytes.ts'
 
 /**
@@ -13,12 +13,8 @@ import { bigintBytes, booleanBytes, dateBytes, numberBytes } from './value-bytes
  * @throws ConfigError when the name is unknown, the id is malformed, or the transform does not fit the field
  * @throws InvalidInputError when it is neither a name nor a transform
  */
-export function resolveTransform(
-  // biome-ignore lint/suspicious/noExplicitAny: parameters are contravariant, so only `any` accepts every transform
-  transform: TransformName | OwnTransform<any>,
-  type: FieldType,
-): AnyTransform {
-  if (!Object.hasOwn(typeBytes, type)) {
+export function resolveTransform(transform: TransformOption, type: FieldType): AnyTransform {
+  if (!isIndexable(type)) {
     throw new ConfigError('a field of this type cannot be indexed: give the part you search a field of its own')
   }
   if (transform === 'exact') return exactFor(type)
@@ -83,7 +79,7 @@ function ownTransform(own: unknown): AnyTransform {
   if (typeof apply !== 'function') {
     throw new InvalidInputError(`apply of transform ${id} must be a function, received ${describe(apply)}`)
   }
-  if (accepts !== undefined && !(Array.isArray(accepts) && accepts.every((type) => Object.hasOwn(typeBytes, type)))) {
+  if (accepts !== undefined && !(Array.isArray(accepts) && accepts.every(isIndexable))) {
     throw new InvalidInputError(`accepts of transform ${id} must be a list of field types`)
   }
   for (const [name, part] of Object.entries({ applyToQuery, matches })) {
@@ -98,7 +94,7 @@ function ownTransform(own: unknown): AnyTransform {
   }
   return Object.freeze({
     id,
-    accepts: accepts ?? (Object.keys(typeBytes) as FieldType[]),
+    accepts: accepts ?? indexableTypes(),
     ...(distinct === undefined ? {} : { distinct }),
     ...(assumedDistinct === undefined ? {} : { assumedDistinct }),
     apply: (value: unknown) => checkedForm(id, () => apply.call(own, value)),
