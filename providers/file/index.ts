@@ -1,0 +1,2 @@
+export { createKeyStoreFile } from './create.ts'
+export { type FileKeyStoreOptions, fileKeyStore } from './key-store.ts'
