@@ -56,6 +56,12 @@ export class FrameOpener {
     return undefined
   }
 
+  /** Starts behind a header that was read and opened elsewhere. */
+  startAt(header: Header, opened: OpenedHeader): void {
+    this.#header = header
+    this.start(opened)
+  }
+
   start(opened: OpenedHeader): void {
     const { suite, body, iv, tag, framed } = this.#header as Header
     this.#opened = opened

@@ -2,7 +2,15 @@ import { Buffer } from 'node:buffer'
 import { describe, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
-import { FINAL_MARK, FINAL_OVERHEAD, FINAL_PREFIX, openFrame, REGULAR_OVERHEAD, REGULAR_PREFIX } from './frames.ts'
+import {
+  FINAL_MARK,
+  FINAL_OVERHEAD,
+  FINAL_PREFIX,
+  type FrameCipher,
+  openFrame,
+  REGULAR_OVERHEAD,
+  REGULAR_PREFIX,
+} from './frames.ts'
 import { type Header, headerExtent, parseHeader, TAG } from './header.ts'
 import { type OpenedHeader, type OpenOptions, openHeader, planOpen } from './open.ts'
 import { providerList } from './recipients.ts'
@@ -106,7 +114,7 @@ async function readFrames(
   const until = Math.min(end, plaintextLength)
   const from = Math.min(start, until)
   const lastAt = header.length + (frames - 1) * (frameLength + REGULAR_OVERHEAD)
-  const last = openFinal(opened, frames, await readExactly(source, lastAt, FINAL_OVERHEAD + lastLength))
+  const last = openFinal(opened.cipher, frames, await readExactly(source, lastAt, FINAL_OVERHEAD + lastLength))
   const out = Buffer.alloc(until - from)
   const put = (frame: Buffer, frameStart: number): void => {
     const skip = Math.max(0, from - frameStart)
@@ -122,7 +130,7 @@ async function readFrames(
     const bytes = await readExactly(source, at, count * (frameLength + REGULAR_OVERHEAD))
     for (let i = 0; i < count; i++, seq++) {
       put(
-        openRegular(opened, seq, bytes.subarray(i * (frameLength + REGULAR_OVERHEAD)), frameLength),
+        openRegular(opened.cipher, seq, bytes.subarray(i * (frameLength + REGULAR_OVERHEAD)), frameLength),
         (seq - 1) * frameLength,
       )
     }
@@ -132,7 +140,7 @@ async function readFrames(
 }
 
 /** Opens the regular frame at the start of `bytes`. @throws DecryptionError */
-export function openRegular({ cipher }: OpenedHeader, seq: number, bytes: Buffer, frameLength: number): Buffer {
+export function openRegular(cipher: FrameCipher, seq: number, bytes: Buffer, frameLength: number): Buffer {
   const tagAt = REGULAR_PREFIX + frameLength
   const iv = bytes.subarray(4, REGULAR_PREFIX)
   const frame =
@@ -144,7 +152,7 @@ export function openRegular({ cipher }: OpenedHeader, seq: number, bytes: Buffer
 }
 
 /** Opens the final frame, which `bytes` hold exactly. @throws DecryptionError */
-export function openFinal({ cipher }: OpenedHeader, seq: number, bytes: Buffer): Buffer {
+export function openFinal(cipher: FrameCipher, seq: number, bytes: Buffer): Buffer {
   const tagAt = bytes.length - TAG
   const isFinal =
     bytes.length >= FINAL_OVERHEAD &&

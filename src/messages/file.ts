@@ -1,0 +1,215 @@
+import type { Buffer } from 'node:buffer'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { wipe } from '../bytes.ts'
+import { DecryptionError, InvalidInputError } from '../errors.ts'
+import type { KmsProvider } from '../kms.ts'
+import { copyThrough } from './file-copy.ts'
+import { parseHeader } from './header.ts'
+import { type MessageInfo, type OpenOptions, openHeader, planOpen } from './open.ts'
+import { FrameOpener } from './open-frames.ts'
+import { type RangeSource, readHeader } from './range.ts'
+import { providerList } from './recipients.ts'
+import { assertAbsent, type ReplaceOptions, replaceFile } from './replace-file.ts'
+import { createMaterials, planSeal, type SealOptions, startMessage } from './seal.ts'
+import { FrameSealer } from './seal-frames.ts'
+import type { Progress, StreamEvents } from './stream.ts'
+import { openWithThreads, sealWithThreads, threadsFor } from './threads.ts'
+
+/** How a file is sealed or opened. */
+export interface FileOptions extends ReplaceOptions, StreamEvents {
+  /** Worker threads, 1 to 64: 1 works in this thread. Default: by size, one below 128 MiB and at most four above. */
+  readonly threads?: number
+}
+
+export interface SealFileOptions extends SealOptions, FileOptions {}
+export interface OpenFileOptions extends OpenOptions, FileOptions {}
+
+/**
+ * Seals a file into another, which appears under its name only when it is complete. Permissions are kept. Signed
+ * messages take one thread, whatever `threads` says.
+ *
+ * @param from path of a regular file
+ * @param to path of the message; may be the same as `from` with `force`
+ * @throws InvalidInputError, KmsError, StrongroomError `ERR_FILE_EXISTS`, and what the file system says
+ */
+export async function sealFile(
+  kms: KmsProvider | readonly KmsProvider[],
+  from: string,
+  to: string,
+  options: SealFileOptions = {},
+  application?: string,
+): Promise<Progress> {
+  const providers = providerList(kms)
+  const plan = planSeal(options, application)
+  return betweenFiles(from, to, options, async (input, size, write) => {
+    const threads = plan.suite.signature === undefined ? threadsFor(options.threads, size) : 1
+    const materials = await createMaterials(providers, plan, options.signal)
+    const message = startMessage(materials, plan.frameLength)
+    wipe(materials.dataKey)
+    return write(async (output) => {
+      try {
+        if (threads > 1) return await sealWithThreads(input, output, size, message, threads, options)
+        const sealer = new FrameSealer(message)
+        await output.write(message.header)
+        const bytes = await copyThrough(
+          input,
+          output,
+          {
+            position: 0,
+            signal: options.signal,
+            onBytes: (read) => options.onProgress?.({ bytes: read, frames: sealer.frames }),
+          },
+          (chunk, emit) => emit(sealer.push(chunk)),
+        )
+        await output.write(sealer.end())
+        const progress = { bytes, frames: sealer.frames }
+        options.onProgress?.(progress)
+        return progress
+      } finally {
+        wipe(message.cipher.key)
+      }
+    })
+  })
+}
+
+/**
+ * Opens a file into another, which appears under its name only when every frame, the signature and the end of the
+ * message were verified. Permissions are kept.
+ *
+ * @throws DecryptionError whatever is wrong with the message; KmsError, StrongroomError `ERR_FILE_EXISTS`
+ */
+export async function openFile(
+  kms: KmsProvider | readonly KmsProvider[],
+  from: string,
+  to: string,
+  options: OpenFileOptions = {},
+  application?: string,
+): Promise<MessageInfo & Progress> {
+  return betweenFiles(from, to, options, (input, size, write) =>
+    openInto(kms, input, size, options, application, write),
+  )
+}
+
+/** Opens a whole file and keeps nothing: says whether it could be restored. @throws DecryptionError, KmsError */
+export async function verifyFile(
+  kms: KmsProvider | readonly KmsProvider[],
+  path: string,
+  options: OpenFileOptions = {},
+  application?: string,
+): Promise<MessageInfo & Progress> {
+  const input = await openRegular(path)
+  try {
+    const { size } = await input.stat()
+    return await openInto(kms, input, size, { ...options, threads: 1 }, application, (work) => work(undefined))
+  } finally {
+    await input.close()
+  }
+}
+
+/** A file as a source of ranges; close it when done. @throws InvalidInputError when it is no regular file */
+export async function fileSource(path: string): Promise<RangeSource & { close(): Promise<void> }> {
+  const file = await openRegular(path)
+  const { size } = await file.stat()
+  return { ...handleSource(file, size), close: () => file.close() }
+}
+
+type Write = <Result>(work: (output: FileHandle) => Promise<Result>) => Promise<Result>
+
+async function betweenFiles<Result>(
+  from: string,
+  to: string,
+  options: FileOptions & { signal?: AbortSignal },
+  work: (input: FileHandle, size: number, write: Write) => Promise<Result>,
+): Promise<Result> {
+  options.signal?.throwIfAborted()
+  if (resolve(from) === resolve(to) && options.force !== true) {
+    throw new InvalidInputError('a file can take its own place only with force')
+  }
+  await assertAbsent(to, options.force)
+  const input = await openRegular(from)
+  try {
+    const { size, mode } = await input.stat()
+    return await work(input, size, (write) => replaceFile(to, mode, options, write))
+  } finally {
+    await input.close()
+  }
+}
+
+async function openInto(
+  kms: KmsProvider | readonly KmsProvider[],
+  input: FileHandle,
+  size: number,
+  options: OpenFileOptions,
+  application: string | undefined,
+  write: <Result>(work: (output: FileHandle | undefined) => Promise<Result>) => Promise<Result>,
+): Promise<MessageInfo & Progress> {
+  const plan = planOpen(options, application)
+  const header = parseHeader(await readHeader(handleSource(input, size), plan.maxRecipients), plan)
+  const opened = await openHeader(header, providerList(kms), plan)
+  const inParallel = header.framed && header.suite.signature === undefined
+  const threads = inParallel ? threadsFor(options.threads, size) : 1
+  try {
+    return await write(async (output) => {
+      if (threads > 1 && output !== undefined) {
+        return {
+          ...opened.info,
+          ...(await openWithThreads(input, output, size, header, opened.cipher, threads, options)),
+        }
+      }
+      const opener = new FrameOpener(plan)
+      opener.startAt(header, opened)
+      let bytes = 0
+      const drain = (emit: (frame: Buffer) => void): void => {
+        for (let frame = opener.next(); frame !== undefined; frame = opener.next()) {
+          bytes += frame.length
+          if (output === undefined) frame.fill(0)
+          else emit(frame)
+        }
+      }
+      await copyThrough(
+        input,
+        output,
+        {
+          position: header.length,
+          signal: options.signal,
+          onBytes: () => options.onProgress?.({ bytes, frames: opener.frames }),
+        },
+        (chunk, emit) => {
+          opener.add(chunk)
+          drain(emit)
+          opener.settle()
+        },
+      )
+      opener.end()
+      return { ...opened.info, bytes, frames: opener.frames }
+    })
+  } finally {
+    wipe(opened.cipher.key)
+  }
+}
+
+function handleSource(file: FileHandle, size: number): RangeSource {
+  return {
+    size,
+    async read(position, length) {
+      const bytes = new Uint8Array(length)
+      let done = 0
+      while (done < length) {
+        const { bytesRead } = await file.read(bytes, done, length - done, position + done)
+        if (bytesRead === 0) throw new DecryptionError()
+        done += bytesRead
+      }
+      return bytes
+    },
+  }
+}
+
+async function openRegular(path: string): Promise<FileHandle> {
+  // Without O_NONBLOCK, opening a pipe would wait for a writer before we could say that it is no file.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  if ((await file.stat()).isFile()) return file
+  await file.close()
+  throw new InvalidInputError('only regular files can be sealed or opened by path: use a stream for anything else')
+}
