@@ -49,7 +49,7 @@ const collectNotices: Plugin = {
 export default defineConfig([
   {
     ...shared,
-    entry: { ...library, cli: 'src/cli/main.ts' },
+    entry: { ...library, cli: 'src/cli/main.ts', 'frame-worker': 'src/messages/frame-worker.ts' },
     dts: { entry: library },
     splitting: true,
     esbuildPlugins: [keepVendorApart],

@@ -45,6 +45,15 @@ export type {
 } from './key-store.ts'
 export type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from './kms.ts'
 export type { ReuseLimits } from './messages/data-key-cache.ts'
+export {
+  type FileOptions,
+  fileSource,
+  type OpenFileOptions,
+  openFile,
+  type SealFileOptions,
+  sealFile,
+  verifyFile,
+} from './messages/file.ts'
 export { inspectMessage, type MessageSummary } from './messages/inspect.ts'
 export { type OpenedMessage, openMessage, sealMessage } from './messages/message.ts'
 export { createMessages, type Messages, type MessagesOptions } from './messages/messages.ts'
