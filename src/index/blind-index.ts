@@ -55,7 +55,8 @@ export function openTagMaker(rootSecret: Uint8Array, definition: IndexDefinition
 /** Holds the key of one index and makes its tags; it cannot be printed. Index specification section 6. */
 export class TagMaker {
   readonly #innerPad: Buffer
-  readonly #outerPad: Buffer
+  /** The outer pad, then room for the inner digest. */
+  readonly #outer: Buffer
   readonly #bits: number
   readonly #length: number
   #wiped = false
@@ -70,10 +71,10 @@ export class TagMaker {
     this.#bits = bits
     this.#length = Math.ceil(bits / 8)
     this.#innerPad = Buffer.alloc(BLOCK, 0x36)
-    this.#outerPad = Buffer.alloc(BLOCK, 0x5c)
+    this.#outer = Buffer.alloc(BLOCK + DIGEST, 0x5c)
     for (let i = 0; i < key.length; i++) {
       this.#innerPad[i] = (key[i] as number) ^ 0x36
-      this.#outerPad[i] = (key[i] as number) ^ 0x5c
+      this.#outer[i] = (key[i] as number) ^ 0x5c
     }
   }
 
@@ -108,7 +109,7 @@ export class TagMaker {
   /** Overwrites the key; every later call throws. */
   wipe(): void {
     this.#wiped = true
-    wipe(this.#innerPad, this.#outerPad)
+    wipe(this.#innerPad, this.#outer)
   }
 
   toJSON(): string {
@@ -137,12 +138,10 @@ export class TagMaker {
     try {
       message.set(this.#innerPad, 0)
       end = writeMessage(message, BLOCK, parts)
-      outer.set(this.#outerPad, 0)
-      outer.write(hash('sha256', message.subarray(0, end), 'binary'), BLOCK, 'binary')
-      return hash('sha256', outer, 'binary')
+      this.#outer.write(hash('sha256', firstBytes(message, end), 'binary'), BLOCK, 'binary')
+      return hash('sha256', this.#outer, 'binary')
     } finally {
       message.fill(0, 0, end)
-      outer.fill(0)
     }
   }
 }
@@ -153,7 +152,16 @@ const NAME = /^[A-Za-z0-9_.-]{1,64}$/
 
 // Shared by all tag makers of a thread: nothing in it outlives one synchronous call.
 const scratch = Buffer.alloc(1024)
-const outer = Buffer.alloc(BLOCK + DIGEST)
+const views: Buffer[] = []
+
+/** A view of the first bytes; those of the scratch buffer are made once for each length. */
+function firstBytes(message: Buffer, end: number): Buffer {
+  if (message !== scratch) return message.subarray(0, end)
+  const known = views[end]
+  if (known !== undefined) return known
+  while (views.length <= end) views.push(scratch.subarray(0, views.length))
+  return views[end] as Buffer
+}
 
 function assertNames(value: unknown, what: string, most: number): void {
   if (typeof value !== 'string') throw new InvalidInputError(`${what} must be a string, received ${describe(value)}`)
