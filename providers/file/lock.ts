@@ -20,6 +20,7 @@ interface Claim extends ProcessIdentity {
 const MAX_HELD_MS = 30_000
 const FOREIGN_STALE_MS = 2 * MAX_HELD_MS
 const POLL_MS = 5
+const TOKEN = /^[\w.-]{1,64}$/
 const MAX_POLL_MS = 50
 
 /**
@@ -45,20 +46,18 @@ export async function takeLock(path: string, timeoutMs: number, step: (name: str
   await writeFile(claimPath, JSON.stringify(claim), { mode: 0o600, flag: 'wx' })
   try {
     const { mtimeMs } = await stat(claimPath)
+    const nowMs = () => mtimeMs + performance.now() - started
     for (let wait = POLL_MS; ; wait = Math.min(MAX_POLL_MS, wait * 1.5)) {
       step('link')
       if (await linked(claimPath, path)) return held(path, claim, [path])
       const holder = await lastOf(path)
-      if (
-        holder !== undefined &&
-        (hasEnded(holder.claim) ?? (await isOld(holder, mtimeMs + performance.now() - started)))
-      ) {
+      if (holder !== undefined && (hasEnded(holder.claim) ?? (await isOld(holder.paths.at(-1) as string, nowMs())))) {
         const heirPath = `${path}.heir.${holder.claim.token}`
         step('inherit')
         if (await linked(claimPath, heirPath)) {
           if ((await readClaim(path))?.token === holder.first) {
             const chain = [...holder.paths, heirPath]
-            await removeLeftovers(path, chain)
+            await removeLeftovers(path, chain, nowMs())
             return held(path, claim, chain)
           }
           await remove(heirPath)
@@ -104,18 +103,18 @@ async function lastOf(path: string): Promise<{ claim: Claim; first: string; path
   }
 }
 
-async function isOld(holder: { paths: readonly string[] }, nowMs: number): Promise<boolean> {
-  const last = await stat(holder.paths.at(-1) as string).catch(() => undefined)
+async function isOld(path: string, nowMs: number): Promise<boolean> {
+  const last = await stat(path).catch(() => undefined)
   return last !== undefined && nowMs - last.mtimeMs > FOREIGN_STALE_MS
 }
 
 /** Removes what crashed takers left behind. Only the holder may: nobody else knows which claims still stand. */
-async function removeLeftovers(path: string, chain: readonly string[]): Promise<void> {
+async function removeLeftovers(path: string, chain: readonly string[], nowMs: number): Promise<void> {
   for (const entry of await readdir(dirname(path))) {
     const file = join(dirname(path), entry)
     if (!entry.startsWith(`${basename(path)}.`) || chain.includes(file)) continue
     const claim = await readClaim(file)
-    if (claim !== undefined && hasEnded(claim) === true) await remove(file)
+    if (claim !== undefined && (hasEnded(claim) ?? (await isOld(file, nowMs)))) await remove(file)
   }
 }
 
@@ -132,15 +131,26 @@ async function linked(from: string, to: string): Promise<boolean> {
 
 async function readClaim(path: string): Promise<Claim | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'))
+    const text = await readFile(path, 'utf8')
+    const { ino, mtimeMs } = await stat(path)
+    return (
+      parseClaim(text) ?? { token: `unreadable-${ino}-${mtimeMs}`, pid: 0, started: null, place: 'unknown', since: '' }
+    )
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    if (error instanceof SyntaxError)
-      throw new KeyStoreError(
-        'corrupt',
-        `${path} is no lock of a key store: look at it, and remove it when no process uses the store`,
-      )
     throw error
+  }
+}
+
+/** @returns undefined when the claim was cut short, by a crash or a power failure; such a claim ends by its age */
+function parseClaim(text: string): Claim | undefined {
+  try {
+    const { token, pid, started, place, since } = JSON.parse(text)
+    const texts = [token, place, since, started ?? '']
+    const sound = TOKEN.test(token) && Number.isSafeInteger(pid) && texts.every((part) => typeof part === 'string')
+    return sound ? { token, pid, started, place, since } : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -8,6 +8,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
@@ -212,7 +213,6 @@ describe('the lock', () => {
   test('of another machine is taken over when it is old', async () => {
     const path = await made()
     writeFileSync(lockOf(path), claim({ place: 'elsewhere' }))
-    const { utimesSync } = await import('node:fs')
     utimesSync(lockOf(path), new Date(Date.now() - 61_000), new Date(Date.now() - 61_000))
     expect(await create(open(path, 1000))).toEqual({ written: true })
   })
@@ -227,11 +227,24 @@ describe('the lock', () => {
     }
   })
 
-  test('that is no lock is refused, not removed', async () => {
+  test.each(['', '{', '[]', '{"token":"../../x","pid":1,"place":"","since":"","started":null}'])(
+    'that a power failure left unreadable (%j) is waited for while young, and taken over when old',
+    async (text) => {
+      const path = await made()
+      writeFileSync(lockOf(path), text)
+      await expect(create(open(path, 50))).rejects.toMatchObject({ fault: 'locked' })
+      utimesSync(lockOf(path), new Date(Date.now() - 61_000), new Date(Date.now() - 61_000))
+      expect(await create(open(path, 1000))).toEqual({ written: true })
+      expect(readdirSync(join(path, '..'))).toEqual(['keys.store'])
+    },
+  )
+
+  test('leaves the claim of a process that is about to write it', async () => {
     const path = await made()
-    writeFileSync(lockOf(path), 'what is this')
-    await expect(create(open(path))).rejects.toMatchObject({ fault: 'corrupt' })
-    expect(readFileSync(lockOf(path), 'utf8')).toBe('what is this')
+    writeFileSync(`${lockOf(path)}.fresh`, '')
+    writeFileSync(lockOf(path), claim({ started: 'long ago' }))
+    expect(await create(open(path, 1000))).toEqual({ written: true })
+    expect(readdirSync(join(path, '..')).sort()).toEqual(['keys.store', 'keys.store.lock.fresh'])
   })
 })
 
