@@ -22,7 +22,6 @@ export {
   SystemicFailureError,
 } from './errors.ts'
 export type { EventOf, EventType, StrongroomEvent } from './events.ts'
-export type { BlindIndex } from './index/blind-index.ts'
 export { bucket } from './index/bucket-transforms.ts'
 export { type NamedIndexPlan, type PlannedIndex, planField, planIndexes } from './index/budget.ts'
 export { explainIndexPlan } from './index/explain.ts'

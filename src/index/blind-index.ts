@@ -21,9 +21,6 @@ export interface IndexDefinition {
   readonly bits: number
 }
 
-/** A tag as it is stored and searched for: one byte index version, then the bits. */
-export type BlindIndex = Buffer
-
 /**
  * Derives the key of one index from the secret of its scope. Index specification section 5.
  *
@@ -86,7 +83,7 @@ export class TagMaker {
    * @returns 1 + ⌈bits / 8⌉ bytes; unused low bits of the last one are zero
    * @throws InvalidInputError on another version, type or value. @throws ClosedError after `wipe()`
    */
-  tag(version: number, parts: readonly TagPart[]): BlindIndex {
+  tag(version: number, parts: readonly TagPart[]): Buffer {
     this.#assertOpen()
     assertVersion(version)
     const digest = this.#hmac(parts)
@@ -97,7 +94,7 @@ export class TagMaker {
   }
 
   /** A random tag of the same size, for a value that is null. @throws as `tag` */
-  randomTag(version: number): BlindIndex {
+  randomTag(version: number): Buffer {
     this.#assertOpen()
     assertVersion(version)
     const out = Buffer.alloc(1 + this.#length)
