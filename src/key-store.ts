@@ -120,6 +120,9 @@ export interface KeyStore {
   /** What kind of store this is, for people. */
   readonly name: string
 
+  /** The most records that one commit takes, where that is less than 10,000. */
+  readonly maxCommit?: number
+
   /** The records with these ids, in any order, without those that do not exist. At most 1,000 ids. @throws KeyStoreError */
   get(ids: readonly string[]): Promise<KeyRecord[]>
 

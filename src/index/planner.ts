@@ -124,7 +124,7 @@ export function planOf({ rows, distinct }: PlanInput, bits: number): IndexPlan {
     distinct,
     falsePositives: others / 2 ** bits,
     warnAtRows: Math.min(planned * GROWTH, Number.MAX_SAFE_INTEGER),
-    leaks: `which of ${2 ** bits} groups a row belongs to, and how many rows each group has`,
+    leaks: `which of ${(2 ** bits).toLocaleString('en-US')} groups a row belongs to, and how many rows each group has`,
   }
 }
 
