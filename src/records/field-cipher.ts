@@ -33,7 +33,7 @@ export function decryptValue(column: Column, field: Buffer, key: DataKey, aad: B
 
 /** A key that may decrypt now. @throws KeyUnavailableError, DecryptionError when it is no key for values */
 export function assertDecrypts(key: ResidentKey, clock: Clock, allow: readonly AllowedState[]): asserts key is DataKey {
-  if (!(key instanceof DataKey) || key.purpose !== 'data') throw new DecryptionError()
+  if (!(key instanceof DataKey)) throw new DecryptionError()
   if (!mayDecrypt(key.state, allow)) {
     throw new KeyUnavailableError(
       `key ${key.id} is ${key.state}: it decrypts nothing unless that is allowed`,
@@ -51,16 +51,17 @@ export function assertPlain(record: string, column: Column, value: unknown): voi
   }
 }
 
-/** A value of a migrating column that is not encrypted yet. @throws MigrationExpiredError, DecryptionError */
-export function readPlain(record: string, column: Column, value: unknown, now: Date): unknown {
+/** Refuses plaintext in a column whose migration is over. @throws MigrationExpiredError */
+export function assertMigrating(record: string, column: Column, now: Date): void {
   if (now.getTime() > column.until) {
     throw new MigrationExpiredError(`${record}.${column.name}`, new Date(column.until).toISOString())
   }
-  if (value === null) {
-    if (column.nullable) return null
-    throw new DecryptionError()
-  }
-  const plain = fromDriver[column.type](value)
+}
+
+/** A value that is not encrypted, as its type. @throws DecryptionError when it is of another type */
+export function readPlain(column: Column, value: unknown): unknown {
+  if (value === null && column.nullable) return null
+  const plain = value === null ? undefined : fromDriver[column.type](value)
   if (plain === undefined) throw new DecryptionError()
   return plain
 }

@@ -1,7 +1,7 @@
 import type { JsonValue } from '../format/json.ts'
 import type { Padding } from '../format/padding.ts'
 import type { ValueType } from '../format/typed-value.ts'
-import type { AnyTransform, TransformName } from '../index/transform.ts'
+import type { TransformOption } from '../index/transform.ts'
 
 /** How a column is stored: `text` is base64url behind `sr1_`, `binary` is bytes and a quarter smaller. */
 export type Storage = 'text' | 'binary'
@@ -11,7 +11,7 @@ export interface IndexOptions<Column extends string = string> {
   /** The column that holds the tags. */
   readonly column: Column
   /** What equal means: a name such as `email`, or a transform of your own. `exact` by default. */
-  readonly transform?: TransformName | AnyTransform
+  readonly transform?: TransformOption
   /** Rows planned for: of one tenant when the record has one. 16 or more; not needed for `unique`. */
   readonly rows?: number
   /** About how many distinct values there are, where that is few. */

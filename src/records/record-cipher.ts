@@ -7,7 +7,7 @@ import type { KeyManager } from '../keys/key-manager.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { AllowedState } from '../keys/states.ts'
 import { type Column, type CompiledRecord, compileRecord } from './compiled-record.ts'
-import { assertDecrypts, assertPlain, decryptValue, encryptValue, readPlain } from './field-cipher.ts'
+import { assertDecrypts, assertMigrating, assertPlain, decryptValue, encryptValue, readPlain } from './field-cipher.ts'
 import { inspectRow, type RowInspection } from './inspect-row.ts'
 import { RecordIndexes } from './record-index.ts'
 import type {
@@ -274,7 +274,7 @@ export class RecordCipher<Schema extends AnyRecord> {
   #read(column: Column, value: unknown, identity: RowIdentity, allow: readonly AllowedState[]): unknown {
     if (column.state === 'plaintext') {
       if (looksEncrypted(value)) throw this.#failed(column, identity)
-      return readPlain(this.#record.name, column, value, LONG_AGO)
+      return readPlain(column, value)
     }
     if (value === null && column.visibleNull) return null
     if (column.state === 'migrating' && !looksEncrypted(value)) return this.#readMigrating(column, value, identity)
@@ -289,6 +289,7 @@ export class RecordCipher<Schema extends AnyRecord> {
       )
     }
     try {
+      if (key.purpose !== 'data') throw new DecryptionError()
       assertDecrypts(key, this.#parts.clock, allow)
       const plain = decryptValue(column, field, key, this.#context.of(column.at))
       if (this.#parts.events.wants('key.used')) this.#used('decrypt', id, column.name, identity.row)
@@ -300,7 +301,8 @@ export class RecordCipher<Schema extends AnyRecord> {
   }
 
   #readMigrating(column: Column, value: unknown, identity: RowIdentity): unknown {
-    const plain = readPlain(this.#record.name, column, value, this.#parts.clock.date())
+    assertMigrating(this.#record.name, column, this.#parts.clock.date())
+    const plain = readPlain(column, value)
     this.#parts.events.emit({
       type: 'plaintext.read',
       table: this.#record.name,
@@ -387,8 +389,6 @@ export class RecordCipher<Schema extends AnyRecord> {
     }
   }
 }
-
-const LONG_AGO = new Date(Number.NaN)
 
 function asRow(row: unknown): UnknownRow {
   if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as UnknownRow
