@@ -1,4 +1,3 @@
-export { defineStrongroom, type KeyringConfig, type StrongroomConfig } from './config.ts'
 export type { EncryptionContext } from './crypto/context.ts'
 export {
   ClosedError,
@@ -23,8 +22,6 @@ export {
   SystemicFailureError,
 } from './errors.ts'
 export type { EventOf, EventType, StrongroomEvent } from './events.ts'
-export type { JsonValue } from './format/json.ts'
-export type { Padding } from './format/padding.ts'
 export { bucket } from './index/bucket-transforms.ts'
 export { type NamedIndexPlan, type PlannedIndex, planField, planIndexes } from './index/budget.ts'
 export { explainIndexPlan } from './index/explain.ts'
@@ -45,12 +42,6 @@ export type {
   KeyStore,
   KeyWrap,
 } from './key-store.ts'
-export type { KeyInfo } from './keys/key-info.ts'
-export type { AddOptions, KeyManager, ListOptions, RotateOptions } from './keys/key-manager.ts'
-export type { RewrapOptions, RewrapReport } from './keys/rewrap-keys.ts'
-export type { Rotation } from './keys/rotate-keys.ts'
-export type { KeyScope } from './keys/scope.ts'
-export type { AllowedState } from './keys/states.ts'
 export type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from './kms.ts'
 export type { ReuseLimits } from './messages/data-key-cache.ts'
 export {
@@ -91,13 +82,17 @@ export {
 } from './passwords/calibrate.ts'
 export { commonPasswords } from './passwords/common-passwords.ts'
 export type { Argon2Engine, Argon2Request } from './passwords/engine.ts'
-export { inspectPassword, type PasswordInspection } from './passwords/inspect.ts'
 export { type FirebaseScryptOptions, firebaseHash, firebaseScrypt } from './passwords/legacy/firebase.ts'
 export { legacySchemes } from './passwords/legacy/index.ts'
 export { type RawDigestOptions, rawDigest } from './passwords/legacy/raw-digest.ts'
 export type { Argon2EngineName } from './passwords/load-engine.ts'
 export type { PasswordNormalization } from './passwords/password-bytes.ts'
-export type { PasswordHasher, PasswordOptions, PasswordVerification } from './passwords/password-hasher.ts'
+export type {
+  PasswordHasher,
+  PasswordInspection,
+  PasswordOptions,
+  PasswordVerification,
+} from './passwords/password-hasher.ts'
 export { type PasswordPepper, type PepperMode, type WithPepperOptions, withPepper } from './passwords/pepper.ts'
 export {
   type PasswordBlocklist,
@@ -116,42 +111,3 @@ export {
   replaceHashSql,
   verifyAndUpgrade,
 } from './passwords/upgrade.ts'
-export {
-  bigint,
-  boolean,
-  bytes,
-  date,
-  type Field,
-  type FieldOptions,
-  type IndexOptions,
-  integer,
-  json,
-  number,
-  type Storage,
-  text,
-} from './records/field.ts'
-export type { RowInspection } from './records/inspect-row.ts'
-export type { DecryptOptions, RecordCipher } from './records/record-cipher.ts'
-export type {
-  AnyRecord,
-  BlindIndex,
-  BlindIndexBytes,
-  BlindIndexText,
-  Ciphertext,
-  CiphertextBytes,
-  CiphertextText,
-  DecryptedRow,
-  EncryptedRow,
-  InferRow,
-  PlainRow,
-  RowId,
-} from './records/record-types.ts'
-export type { Settled } from './records/row-batch.ts'
-export { type CompoundIndexOptions, defineRecord, type RecordOptions, type RecordSchema } from './records/schema.ts'
-export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
-export {
-  type OpenOptions as OpenStrongroomOptions,
-  openStrongroom,
-  type PlainValue,
-  type Strongroom,
-} from './strongroom.ts'

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { StrongroomError } from '../errors.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
+import { addPasswords } from './passwords.ts'
 import { Command, CommanderError } from './vendor.ts'
 
 /** The whole command line. Each command is one file in this folder. */
@@ -15,6 +16,7 @@ export function createProgram(output: Output): Command {
       writeOut: (text) => void output.stdout.write(text),
       writeErr: (text) => void output.stderr.write(text.replace(/^error: /, 'strongroom: ')),
     })
+  addPasswords(program, output)
   return program
 }
 

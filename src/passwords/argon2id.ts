@@ -7,6 +7,7 @@ import { type Argon2Parameters, type Argon2Preset, argon2Presets, assertParamete
 import { argon2Runner } from './argon2-runner.ts'
 import { encodeArgon2id } from './argon2-string.ts'
 import type { Argon2Engine } from './engine.ts'
+import { inspectStored } from './inspect.ts'
 import { legacySchemes } from './legacy/index.ts'
 import type { Argon2EngineName } from './load-engine.ts'
 import { type PasswordNormalization, passwordBytes, passwordCandidates } from './password-bytes.ts'
@@ -96,6 +97,11 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
       }
       const argon2 = await admission.run(cost, () => newHash(hash.digest), call)
       return encodeWrapped({ settings: hash.settings, argon2 })
+    },
+
+    inspect(stored) {
+      assertText(stored, 'the stored hash')
+      return inspectStored(stored, read)
     },
   }
 

@@ -15,6 +15,18 @@ export interface PasswordVerification {
   readonly rehash?: string
 }
 
+/** What can be told about a stored password without any password. */
+export interface PasswordInspection {
+  /** For example `argon2id`, `bcrypt`, `peppered`, `unusable` (nobody can log in) or `unreadable`. */
+  readonly scheme: string
+  /** For example `m=65536,t=3,p=1` or `cost=10`; of a wrapped hash, the old one's. */
+  readonly cost: string
+  /** An old hash under Argon2id. */
+  readonly wrapped: boolean
+  /** Neither Argon2id at the OWASP minimum or above, nor wrapped by it, nor peppered. */
+  readonly belowFloor: boolean
+}
+
 /** Hashes and verifies passwords. Make one for the whole process: it holds the memory budget. */
 export interface PasswordHasher {
   /**
@@ -44,4 +56,7 @@ export interface PasswordHasher {
    * @throws InvalidInputError when it cannot be read, is wrapped already, or is Argon2id at or above the OWASP floor
    */
   wrapLegacy(stored: string, options?: PasswordOptions): Promise<string>
+
+  /** Tells the scheme and cost of stored text, for an audit. */
+  inspect(stored: string): PasswordInspection
 }

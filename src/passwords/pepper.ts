@@ -73,6 +73,8 @@ export function withPepper(
       const hash = isPeppered(stored) ? await pepper.decrypt(stored, userId) : stored
       return seal(await hasher.wrapLegacy(hash, options), userId)
     },
+
+    inspect: (stored) => hasher.inspect(stored),
   }
 
   /** Undefined for a hash of another user or another key, which then costs and answers what an unknown user does. */

@@ -54,11 +54,17 @@ export async function verifyAndUpgrade(hasher: PasswordHasher, attempt: LoginAtt
  * @throws InvalidInputError when a name is empty or holds a NUL
  */
 export function replaceHashSql({ table, id, column }: PasswordColumn): string {
-  const quotedTable = table.split('.').map(quote).join('.')
-  return `update ${quotedTable} set ${quote(column)} = $1 where ${quote(id)} = $2 and ${quote(column)} = $3`
+  const target = quoteName(column)
+  return `update ${quotedTable(table)} set ${target} = $1 where ${quoteName(id)} = $2 and ${target} = $3`
 }
 
-function quote(name: string): string {
+/** A table name for SQL, with its schema where it has one. @throws InvalidInputError */
+export function quotedTable(table: string): string {
+  return table.split('.').map(quoteName).join('.')
+}
+
+/** A name for SQL. @throws InvalidInputError when it is empty or holds a NUL */
+export function quoteName(name: string): string {
   if (name === '' || name.includes('\0')) throw new InvalidInputError('a table or column name is not usable')
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -1,0 +1,94 @@
+import type { PasswordInspection } from '../passwords/password-hasher.ts'
+import { type Output, ProblemsFound } from './output.ts'
+import { hasherFor, type PasswordTableOptions, withPasswordTable, withTableOptions } from './password-table.ts'
+import { startProgress } from './progress.ts'
+import { table } from './table.ts'
+import type { Command } from './vendor.ts'
+
+interface Group extends PasswordInspection {
+  count: number
+}
+
+interface AuditOptions extends PasswordTableOptions {
+  readonly json?: true
+  readonly check?: true
+}
+
+/** `strongroom passwords audit`: how the passwords of a table are stored. Reads; writes nothing. */
+export function addPasswordsAudit(parent: Command, output: Output): void {
+  withTableOptions(parent.command('audit'))
+    .description('Count the stored passwords of a table by scheme and cost.')
+    .option('--check', 'end with 1 when any is below the OWASP minimum or unreadable')
+    .option('--json', 'print the result for programs')
+    .action(async (options: AuditOptions) => {
+      const { groups, withoutPassword } = await audit(options, output)
+      const all = [...groups.values()].sort((a, b) => b.count - a.count)
+      const count = (wanted: (group: Group) => boolean) =>
+        all.reduce((sum, group) => sum + (wanted(group) ? group.count : 0), 0)
+      const totals = {
+        rows: count(() => true) + withoutPassword,
+        withoutPassword,
+        belowFloor: count((group) => group.belowFloor),
+        wrapped: count((group) => group.wrapped),
+        peppered: count((group) => group.scheme === 'peppered'),
+        unusable: count((group) => group.scheme === 'unusable'),
+        unreadable: count((group) => group.scheme === 'unreadable'),
+      }
+      if (options.json) output.json({ ...totals, schemes: all })
+      else print(all, totals, output)
+      if (options.check && totals.belowFloor + totals.unreadable > 0) throw new ProblemsFound()
+    })
+}
+
+async function audit(options: PasswordTableOptions, output: Output) {
+  const hasher = hasherFor(options)
+  const groups = new Map<string, Group>()
+  let withoutPassword = 0
+  await withPasswordTable(options, output, async (rows) => {
+    const progress = startProgress(output, { label: 'audit', total: await rows.count(), unit: 'rows' })
+    let done = 0
+    try {
+      for await (const page of rows.pages()) {
+        for (const { stored } of page) {
+          if (stored === null) withoutPassword++
+          else add(groups, hasher.inspect(stored))
+        }
+        done += page.length
+        progress.update(done)
+      }
+    } finally {
+      progress.end()
+    }
+  })
+  return { groups, withoutPassword }
+}
+
+function add(groups: Map<string, Group>, inspection: PasswordInspection): void {
+  const key = JSON.stringify(inspection)
+  const group = groups.get(key) ?? { ...inspection, count: 0 }
+  group.count++
+  groups.set(key, group)
+}
+
+function print(groups: readonly Group[], totals: Record<string, number>, output: Output): void {
+  const rows = groups.map(({ scheme, cost, wrapped, belowFloor, count }) => [
+    scheme,
+    cost || '-',
+    count,
+    belowFloor ? 'below the minimum' : wrapped ? 'wrapped' : '-',
+  ])
+  output.result(table(output, ['scheme', 'cost', 'users', 'state'], rows))
+  for (const [name, count] of Object.entries(totals)) output.result(`${LABELS[name]}: ${count.toLocaleString('en')}`)
+  if ((totals.belowFloor as number) > 0) output.hint('`strongroom passwords wrap` protects the weak ones now')
+  if ((totals.unreadable as number) > 0) output.hint('bare digests are read with --raw <algorithm>')
+}
+
+const LABELS: Record<string, string> = {
+  rows: 'users',
+  withoutPassword: 'without a password',
+  belowFloor: 'below the OWASP minimum',
+  wrapped: 'wrapped',
+  peppered: 'peppered',
+  unusable: 'unusable',
+  unreadable: 'unreadable',
+}

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { run } from '../../src/cli/program.ts'
+import { argon2id } from '../../src/passwords/argon2id.ts'
+import { rawDigest } from '../../src/passwords/legacy/raw-digest.ts'
+import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { capture } from './capture.ts'
+
+const hex = (algorithm: string, text: string) => createHash(algorithm).update(text).digest('hex')
+const ssha = (password: string) => `{SHA}${createHash('sha1').update(password).digest('base64')}`
+let server: TestPostgres
+let pool: pg.Pool
+
+beforeAll(async () => {
+  server = await startPostgres()
+  pool = new pg.Pool({ connectionString: server.connectionString })
+})
+afterAll(async () => {
+  await pool.end()
+  await server.stop()
+})
+beforeEach(async () => {
+  await pool.query('drop table if exists users')
+  await pool.query('create table users (id uuid primary key default gen_random_uuid(), name text, password_hash text)')
+})
+
+async function strongroom(...args: string[]) {
+  const { streams, written } = capture({ env: { DATABASE_URL: server.connectionString } })
+  const code = await run(['passwords', ...args], streams)
+  return { code, ...written }
+}
+const insert = (name: string, stored: string | null) =>
+  pool.query('insert into users (name, password_hash) values ($1, $2)', [name, stored])
+const storedOf = async (name: string): Promise<string> =>
+  (await pool.query('select password_hash from users where name = $1', [name])).rows[0].password_hash
+
+async function fill() {
+  const strong = await argon2id().hash('ada')
+  await insert('ada', strong)
+  await insert('bob', ssha('bob'))
+  await insert('eve', ssha('eve'))
+  await insert('cat', '$2b$04$abcdefghijklmnopqrstuu5s5/a/SjKXbNPcE0BbLZKO1jpKGUEgi')
+  await insert('dan', '!unusable')
+  await insert('fay', null)
+  await insert('gil', 'nonsense')
+  return strong
+}
+
+test('audit counts the stored passwords by scheme and cost, and writes nothing', async () => {
+  await fill()
+  const before = (await pool.query('select * from users order by id')).rows
+  const { code, stdout } = await strongroom('audit', '--table', 'users', '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({
+    rows: 7,
+    withoutPassword: 1,
+    belowFloor: 3,
+    wrapped: 0,
+    peppered: 0,
+    unusable: 1,
+    unreadable: 1,
+    schemes: expect.arrayContaining([
+      { scheme: 'ldap-sha', cost: '', wrapped: false, belowFloor: true, count: 2 },
+      { scheme: 'bcrypt', cost: 'cost=4', wrapped: false, belowFloor: true, count: 1 },
+      { scheme: 'argon2id', cost: 'm=65536,t=3,p=1', wrapped: false, belowFloor: false, count: 1 },
+    ]),
+  })
+  expect((await pool.query('select * from users order by id')).rows).toEqual(before)
+})
+
+test('audit prints a table for people, and with --check ends with 1 while any hash is weak', async () => {
+  await fill()
+  const weak = await strongroom('audit', '--table', 'public.users', '--check')
+  expect(weak.code).toBe(1)
+  expect(weak.stdout).toMatch(/ldap-sha +- +2 +below the minimum/)
+  expect(weak.stdout).toContain('below the OWASP minimum: 3')
+  expect(weak.stderr).toContain('hint: `strongroom passwords wrap`')
+  await pool.query("delete from users where name not in ('ada', 'fay')")
+  expect((await strongroom('audit', '--table', 'users', '--check')).code).toBe(0)
+})
+
+test('a dry run of wrap counts and writes nothing; wrap protects the weak hashes, which still verify', async () => {
+  const strong = await fill()
+  const dry = await strongroom('wrap', '--table', 'users', '--dry-run', '--json')
+  expect(JSON.parse(dry.stdout)).toEqual({
+    rows: 7,
+    weak: 3,
+    wrapped: 0,
+    changedMeanwhile: 0,
+    unreadable: 1,
+    dryRun: true,
+  })
+  expect(await storedOf('bob')).toBe(ssha('bob'))
+
+  const done = await strongroom('wrap', '--table', 'users')
+  expect(done.code).toBe(0)
+  expect(done.stdout).toContain('wrapped: 3')
+  expect(done.stderr).toMatch(/wrap: 7\/7 rows \(100%\)/)
+  const hasher = argon2id()
+  for (const name of ['bob', 'eve']) {
+    const stored = await storedOf(name)
+    expect(stored).toMatch(/^\$strongroom-wrapped\$/)
+    expect(stored).not.toContain(createHash('sha1').update(name).digest('base64').slice(0, 10))
+    expect(await hasher.verify(name, stored)).toMatchObject({ valid: true })
+    expect(await hasher.verify('wrong', stored)).toEqual({ valid: false })
+  }
+  expect(await storedOf('ada')).toBe(strong)
+  expect(await storedOf('dan')).toBe('!unusable')
+
+  const again = await strongroom('wrap', '--table', 'users', '--json')
+  expect(JSON.parse(again.stdout)).toMatchObject({ rows: 7, weak: 0, wrapped: 0 })
+  const audit = await strongroom('audit', '--table', 'users', '--json')
+  expect(JSON.parse(audit.stdout)).toMatchObject({ belowFloor: 0, wrapped: 3 })
+})
+
+test('bare digests are named by --raw and --salt, and every page of a larger table is read', async () => {
+  await pool.query(
+    `insert into users (name, password_hash)
+     select 'u' || n, md5('salt' || n || 'secret' || n) || ':' || 'salt' || n from generate_series(1, 4500) n`,
+  )
+  const blind = JSON.parse((await strongroom('audit', '--table', 'users', '--json')).stdout)
+  expect(blind).toMatchObject({ rows: 4500, unreadable: 4500 })
+  const options = ['--table', 'users', '--raw', 'md5', '--salt', 'before']
+  const told = JSON.parse((await strongroom('audit', ...options, '--json')).stdout)
+  expect(told).toMatchObject({ rows: 4500, belowFloor: 4500, unreadable: 0 })
+  await pool.query("delete from users where name not in ('u1', 'u4500')")
+  await strongroom('wrap', ...options)
+  const hasher = argon2id({ legacy: [rawDigest({ algorithm: 'md5', salt: 'before' })] })
+  expect(await hasher.verify('secret4500', await storedOf('u4500'))).toMatchObject({ valid: true })
+  expect(hex('md5', 'salt1secret1').slice(0, 8)).not.toBe((await storedOf('u1')).slice(0, 8))
+})
+
+test('a password that is changed while wrap works stays changed', async () => {
+  const changed = await argon2id().hash('changed')
+  await insert('bob', ssha('bob'))
+  // The change comes between the read and the write of wrap: a trigger makes it, once.
+  await pool.query(`
+    create or replace function change_first() returns trigger language plpgsql as $$
+    begin return null; end $$;
+    create trigger changing before update on users for each row
+      when (new.password_hash like '$strongroom-wrapped$%') execute function change_first()`)
+  const { code, stdout } = await strongroom('wrap', '--table', 'users', '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ weak: 1, wrapped: 0, changedMeanwhile: 1 })
+  await pool.query('drop trigger changing on users')
+  await pool.query('update users set password_hash = $1', [changed])
+  expect(JSON.parse((await strongroom('wrap', '--table', 'users', '--json')).stdout)).toMatchObject({ weak: 0 })
+  expect(await storedOf('bob')).toBe(changed)
+})
+
+test('what cannot be done is said in one line, with exit code 1 or 2', async () => {
+  const { streams, written } = capture()
+  expect(await run(['passwords', 'audit', '--table', 'users'], streams)).toBe(2)
+  expect(written.stderr).toContain('no database is named')
+  expect((await strongroom('audit')).code).toBe(2)
+  expect((await strongroom('audit', '--table', 'users', '--salt', 'before')).code).toBe(2)
+  expect((await strongroom('calibrate', '--target', 'soon')).code).toBe(2)
+  const missing = await strongroom('audit', '--table', 'nobody')
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('relation "nobody" does not exist') })
+  const gone = await strongroom('audit', '--table', 'users', '--database-url', 'postgres://nobody@127.0.0.1:1/x')
+  expect(gone).toMatchObject({ code: 1, stderr: expect.stringMatching(/PostgreSQL: .*ECONNREFUSED/) })
+})
+
+test('calibrate prints a table, what it means in memory and logins, and the options to copy', async () => {
+  const { code, stdout, stderr } = await strongroom('calibrate', '--target', '30ms', '--concurrency', '1', '--json')
+  expect(code).toBe(0)
+  const { targetMs, concurrency, rows } = JSON.parse(stdout)
+  expect({ targetMs, concurrency }).toEqual({ targetMs: 30, concurrency: 1 })
+  expect(rows.length).toBe(5)
+  for (const row of rows) {
+    expect(row.passes).toBeGreaterThanOrEqual(1)
+    expect(row.ms).toBeGreaterThan(0)
+    expect(row.memoryMiB).toBe(Math.ceil(row.memoryKiB / 1024))
+    expect(row.loginsPerSecond).toBeGreaterThan(0)
+  }
+  expect(stderr).toContain('measuring 1 at once for a target of 30 ms')
+})
