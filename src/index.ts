@@ -1,3 +1,4 @@
+export { defineStrongroom, type KeyringConfig, type StrongroomConfig } from './config.ts'
 export type { EncryptionContext } from './crypto/context.ts'
 export {
   ClosedError,
@@ -22,6 +23,8 @@ export {
   SystemicFailureError,
 } from './errors.ts'
 export type { EventOf, EventType, StrongroomEvent } from './events.ts'
+export type { JsonValue } from './format/json.ts'
+export type { Padding } from './format/padding.ts'
 export { bucket } from './index/bucket-transforms.ts'
 export { type NamedIndexPlan, type PlannedIndex, planField, planIndexes } from './index/budget.ts'
 export { explainIndexPlan } from './index/explain.ts'
@@ -42,6 +45,12 @@ export type {
   KeyStore,
   KeyWrap,
 } from './key-store.ts'
+export type { KeyInfo } from './keys/key-info.ts'
+export type { AddOptions, KeyManager, ListOptions, RotateOptions } from './keys/key-manager.ts'
+export type { RewrapOptions, RewrapReport } from './keys/rewrap-keys.ts'
+export type { Rotation } from './keys/rotate-keys.ts'
+export type { KeyScope } from './keys/scope.ts'
+export type { AllowedState } from './keys/states.ts'
 export type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from './kms.ts'
 export type { ReuseLimits } from './messages/data-key-cache.ts'
 export {
@@ -111,3 +120,42 @@ export {
   replaceHashSql,
   verifyAndUpgrade,
 } from './passwords/upgrade.ts'
+export {
+  bigint,
+  boolean,
+  bytes,
+  date,
+  type Field,
+  type FieldOptions,
+  type IndexOptions,
+  integer,
+  json,
+  number,
+  type Storage,
+  text,
+} from './records/field.ts'
+export type { RowInspection } from './records/inspect-row.ts'
+export type { DecryptOptions, RecordCipher } from './records/record-cipher.ts'
+export type {
+  AnyRecord,
+  BlindIndex,
+  BlindIndexBytes,
+  BlindIndexText,
+  Ciphertext,
+  CiphertextBytes,
+  CiphertextText,
+  DecryptedRow,
+  EncryptedRow,
+  InferRow,
+  PlainRow,
+  RowId,
+} from './records/record-types.ts'
+export type { Settled } from './records/row-batch.ts'
+export { type CompoundIndexOptions, defineRecord, type RecordOptions, type RecordSchema } from './records/schema.ts'
+export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
+export {
+  type OpenOptions as OpenStrongroomOptions,
+  openStrongroom,
+  type PlainValue,
+  type Strongroom,
+} from './strongroom.ts'

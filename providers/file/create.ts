@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { link, open, unlink } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
+import { assertText } from '../../src/bytes.ts'
 import { KeyStoreError } from '../../src/errors.ts'
-import { syncDirectory } from './replace-file.ts'
+import { createFile } from './create-file.ts'
 import { encodeStore } from './store-file.ts'
 
 /**
@@ -12,27 +11,12 @@ import { encodeStore } from './store-file.ts'
  * @returns false when a file is there already, which is left as it is
  * @throws KeyStoreError `misconfigured` when the file cannot be made
  */
-export async function createKeyStoreFile({ path }: { readonly path: string }): Promise<boolean> {
-  const target = resolve(path)
-  const fresh = `${target}.${randomUUID()}`
-  try {
-    const file = await open(fresh, 'wx', 0o600)
-    try {
-      for (const piece of encodeStore([], [], 0)) await file.writeFile(piece)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await link(fresh, target)
-    await syncDirectory(dirname(target))
-    return true
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EEXIST') return false
-    throw new KeyStoreError('misconfigured', `cannot make a key store at ${target}: ${code ?? 'unknown error'}`, {
+export async function createKeyStoreFile(options: { readonly path: string }): Promise<boolean> {
+  assertText(options.path, 'path')
+  const path = resolve(options.path)
+  return createFile(path, encodeStore([], [], 0)).catch((cause: NodeJS.ErrnoException) => {
+    throw new KeyStoreError('misconfigured', `cannot make a key store at ${path}: ${cause.code ?? 'unknown error'}`, {
       cause,
     })
-  } finally {
-    await unlink(fresh).catch(() => {})
-  }
+  })
 }

@@ -1,5 +1,5 @@
 import type { KeyLogEntry, KeyRecord, KeyStore } from '../../src/key-store.ts'
-import { KeyTable } from './key-table.ts'
+import { copyEntry, copyRecord, KeyTable } from './key-table.ts'
 
 /** A key store in memory that can say how many keys it holds. */
 export interface MemoryKeyStore extends KeyStore {
@@ -14,7 +14,7 @@ export interface MemoryKeyStore extends KeyStore {
 export function memoryKeyStore(
   initial: { records?: readonly KeyRecord[]; log?: readonly KeyLogEntry[] } = {},
 ): MemoryKeyStore {
-  const table = new KeyTable(structuredClone(initial.records), structuredClone(initial.log))
+  const table = new KeyTable(initial.records?.map(copyRecord), initial.log?.map(copyEntry))
   return {
     name: 'memory',
     get size() {

@@ -42,7 +42,7 @@ export class KeyTable {
     const page: KeyRecord[] = []
     for (let at = query.after === undefined ? 0 : firstAbove(ids, query.after); at < ids.length; at++) {
       const record = this.#records.get(ids[at] as string) as KeyRecord
-      if (matches(record, query)) page.push(copy(record))
+      if (matches(record, query)) page.push(copyRecord(record))
       if (page.length === query.limit) break
     }
     return page
@@ -69,7 +69,7 @@ export class KeyTable {
   /** Writes a commit that has no conflict. */
   apply(commit: KeyCommit): void {
     for (const { record } of commit.puts) this.#unset(record.id)
-    for (const { record } of commit.puts) this.#set(copy(record))
+    for (const { record } of commit.puts) this.#set(copyRecord(record))
     if (commit.log !== null) this.#log.push(copyEntry(commit.log))
   }
 
@@ -89,7 +89,7 @@ export class KeyTable {
 
   #copyOf(id: string | undefined): KeyRecord[] {
     const record = id === undefined ? undefined : this.#records.get(id)
-    return record === undefined ? [] : [copy(record)]
+    return record === undefined ? [] : [copyRecord(record)]
   }
 }
 
@@ -138,11 +138,13 @@ function firstAbove(sorted: readonly string[], id: string): number {
   return low
 }
 
-function copy(record: KeyRecord): KeyRecord {
+/** A record whose changes change nothing else. */
+export function copyRecord(record: KeyRecord): KeyRecord {
   return { ...record, wraps: record.wraps.map((wrap) => ({ ...wrap })) }
 }
 
-function copyEntry(entry: KeyLogEntry): KeyLogEntry {
+/** A log entry whose changes change nothing else. */
+export function copyEntry(entry: KeyLogEntry): KeyLogEntry {
   return { ...entry, changes: entry.changes.map((change) => ({ ...change })) }
 }
 

@@ -4,8 +4,9 @@ import { assertBytes, lengthPrefixed } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes, randomInto } from '../../src/crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../../src/crypto/xaes.ts'
-import { InvalidInputError, KmsError } from '../../src/errors.ts'
+import { KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
+import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
 
 export interface MemoryKmsOptions {
   /** 32 bytes; random when left out, and then nothing it wraps outlives the process. */
@@ -43,9 +44,7 @@ export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
     keyId,
     calls,
     async wrap(plain, call) {
-      assertBytes(plain, 'key')
-      if (plain.byteLength !== KEY_LENGTH)
-        throw new InvalidInputError(`key must be 32 bytes, received ${plain.byteLength}`)
+      assertKeyToWrap(plain)
       call.signal?.throwIfAborted()
       calls.wrap++
       const ciphertext = Buffer.alloc(WRAPPED_LENGTH)
@@ -55,8 +54,7 @@ export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
     },
     async unwrap(wrapped, call) {
       call.signal?.throwIfAborted()
-      if (!accepts(wrapped))
-        throw new KmsError(name, 'key-not-found', 'the wrapped key names a key that is not configured')
+      assertAccepted({ name, accepts }, wrapped)
       calls.unwrap++
       const sealed = Buffer.from(wrapped.ciphertext)
       const plain =

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, createSecretKey, KeyObject } from 'node:crypto'
 import { asBuffer, assertBytes } from '../../src/bytes.ts'
-import { encodeContext } from '../../src/crypto/context.ts'
+import { type EncryptionContext, encodeContext, encodePairs } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from '../../src/kms.ts'
@@ -21,6 +21,11 @@ export interface RawAesOptions {
   readonly name: string
   /** 32 bytes, or a secret `KeyObject`. 16 and 24 bytes are taken for messages of other programs. Copied, never changed. */
   readonly key: Uint8Array | KeyObject
+  /**
+   * Also unwraps what the AWS Encryption SDK for JavaScript wrapped without its option `utf8Sorting`: it then orders the
+   * context by locale, for example `a` before `B`. Wrapping is never done in that order. Default false.
+   */
+  readonly legacyContextOrder?: boolean
 }
 
 /**
@@ -64,16 +69,12 @@ export function rawAes(options: RawAesOptions): KmsProvider {
       const sealed = asBuffer(wrapped.ciphertext)
       const tagAt = sealed.byteLength - TAG_LENGTH
       if (!KEY_LENGTHS.includes(tagAt - IV_LENGTH)) throw refused(namespace)
-      const decipher = createDecipheriv(algorithm, held(), sealed.subarray(0, IV_LENGTH), { authTagLength: TAG_LENGTH })
-      decipher.setAAD(encodeContext(context))
-      decipher.setAuthTag(sealed.subarray(tagAt))
-      const key = decipher.update(sealed.subarray(IV_LENGTH, tagAt))
-      try {
-        decipher.final()
-      } catch {
-        key.fill(0)
-        throw refused(namespace)
-      }
+      const key =
+        decrypted(algorithm, held(), sealed, encodeContext(context)) ??
+        (options.legacyContextOrder === true
+          ? decrypted(algorithm, held(), sealed, encodeByLocale(context))
+          : undefined)
+      if (key === undefined) throw refused(namespace)
       return key
     },
 
@@ -83,6 +84,29 @@ export function rawAes(options: RawAesOptions): KmsProvider {
       secret = undefined
     },
   }
+}
+
+/** @returns undefined when the tag is wrong */
+function decrypted(algorithm: 'aes-256-gcm', key: KeyObject, sealed: Buffer, aad: Uint8Array): Buffer | undefined {
+  const tagAt = sealed.byteLength - TAG_LENGTH
+  const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, IV_LENGTH), { authTagLength: TAG_LENGTH })
+  decipher.setAAD(aad)
+  decipher.setAuthTag(sealed.subarray(tagAt))
+  const plaintext = decipher.update(sealed.subarray(IV_LENGTH, tagAt))
+  try {
+    decipher.final()
+  } catch {
+    plaintext.fill(0)
+    return undefined
+  }
+  return plaintext
+}
+
+/** The order that depends on the locale, which is why nothing is ever wrapped in it. */
+function encodeByLocale(context: EncryptionContext): Buffer {
+  const names = Object.keys(context).sort((a, b) => a.localeCompare(b))
+  const pairs = names.map((name) => [Buffer.from(name), Buffer.from(context[name] as string)] as const)
+  return encodePairs(pairs, 0xffff)
 }
 
 /** Provider information is name, tag length in bits, IV length in bytes, IV. AWS Encryption SDK, raw AES keyring. */

@@ -50,7 +50,7 @@ export function encodeScope(scope: KeyScope, storeName: string): string {
 
 /** What a canonical scope text says, for people; the subject is its hash. */
 export function describeScope(scope: string): string {
-  return scope === '' ? 'everything' : scope.split(';').map(decodeURIComponent).join(', ')
+  return scope === '' ? 'the empty scope' : scope.split(';').map(decodeURIComponent).join(', ')
 }
 
 function encodePart(value: unknown, part: string): string {

@@ -1,0 +1,195 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { assertText } from '../../src/bytes.ts'
+import { ClosedError, InvalidInputError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
+import type {
+  CommitResult,
+  KeyCommit,
+  KeyLogEntry,
+  KeyPurpose,
+  KeyQuery,
+  KeyRecord,
+  KeyStore,
+} from '../../src/key-store.ts'
+import { connectDynamo, type DynamoClient, dynamoError } from './dynamo-client.ts'
+import { commitTo } from './dynamo-commit.ts'
+import {
+  itemKey,
+  LOG,
+  logSort,
+  parseEntry,
+  parseRecord,
+  parseScope,
+  RECORDS,
+  SCOPES,
+  scopeSort,
+} from './dynamo-items.ts'
+import { type DynamoCall, getItems, queryItems } from './dynamo-reads.ts'
+import { type AwsConnection, clientConfig } from './kms-client.ts'
+
+/** A table of DynamoDB that keeps key records. */
+export interface DynamoKeyStoreOptions extends AwsConnection {
+  /** Name of a table with partition key `pk` and sort key `sk`, both strings, and nothing else in it. */
+  readonly table: string
+  /** Make the table, billed by request and protected from deletion, when it does not exist. Default false. */
+  readonly createTable?: boolean
+  /** A `DynamoDB` of `@aws-sdk/client-dynamodb`. Not closed by `close()`. */
+  readonly client?: DynamoClient
+}
+
+/** Puts per commit that always fit: each takes two items of a transaction of 100, and a log entry two more. */
+const MAX_COMMIT = 49
+const MAX_READ = 1000
+const CONTRACT_MAX_COMMIT = 10_000
+const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/
+const ACTIVE_ROUNDS = 10
+
+/**
+ * Keeps key records in DynamoDB. Reads are strongly consistent; a commit is one transaction with conditions, so at
+ * most 49 records at a time are certain to fit (`maxCommit`), and a commit that does not fit is refused whole.
+ * A filtered `list` reads the whole partition of records.
+ *
+ * @throws InvalidInputError, ConfigError
+ */
+export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
+  const { table, createTable = false } = options
+  assertText(table, 'table')
+  if (!TABLE_NAME.test(table)) throw new InvalidInputError('table must be 3 to 255 letters, digits, or _ . -')
+  clientConfig(options)
+  let connected: Promise<DynamoClient> | undefined
+  let closed = false
+
+  async function connect(): Promise<DynamoClient> {
+    const client = options.client ?? (await connectDynamo(options))
+    if (createTable) await ensureTable(client, table)
+    return client
+  }
+
+  const call: DynamoCall = async (action, send) => {
+    if (closed) throw new ClosedError('dynamoKeyStore')
+    try {
+      connected ??= connect()
+      const client = await connected.catch((error) => {
+        connected = undefined
+        throw error
+      })
+      return await send(client)
+    } catch (error) {
+      throw error instanceof StrongroomError ? error : dynamoError(table, action, error)
+    }
+  }
+
+  async function get(ids: readonly string[]): Promise<KeyRecord[]> {
+    bound('ids', ids.length, 0, MAX_READ)
+    const keys = [...new Set(ids)].filter((id) => id !== '').map((id) => itemKey(RECORDS, id))
+    return (await getItems(call, table, keys)).map(parseRecord)
+  }
+
+  return {
+    name: `dynamodb ${table}`,
+    maxCommit: MAX_COMMIT,
+    get,
+
+    async findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<KeyRecord[]> {
+      bound('scopes', scopes.length, 0, MAX_READ)
+      const found: KeyRecord[] = []
+      let sorts = [...new Set(scopes)].map((scope) => scopeSort(purpose, scope))
+      // Scope and record are read one after the other: what a commit changed in between is read again.
+      for (let round = 0; sorts.length > 0; round++) {
+        if (round === ACTIVE_ROUNDS) {
+          throw new KeyStoreError('conflict', `dynamodb table ${table}: others kept changing the same keys`)
+        }
+        const items = await getItems(
+          call,
+          table,
+          sorts.map((sort) => itemKey(SCOPES, sort)),
+        )
+        const named = items.flatMap((item) => {
+          const { active } = parseScope(item)
+          return active === undefined ? [] : [{ sort: item.sk?.S as string, active }]
+        })
+        const records = await get(named.map(({ active }) => active))
+        const active = new Map(records.filter(({ state }) => state === 'active').map((record) => [record.id, record]))
+        found.push(...active.values())
+        sorts = named.filter((scope) => !active.has(scope.active)).map(({ sort }) => sort)
+      }
+      return found
+    },
+
+    async list(query: KeyQuery): Promise<KeyRecord[]> {
+      bound('limit', query.limit, 1, MAX_READ)
+      const { purpose, state, scope, parent, scopePrefix, after = '', limit } = query
+      const filter = Object.entries({ purpose, state, scope, parent }).filter(([, value]) => value !== undefined)
+      // A sort key is never empty, and every id sorts behind a blank.
+      const items = await queryItems(
+        call,
+        table,
+        RECORDS,
+        after === '' ? ' ' : after,
+        limit,
+        Object.fromEntries(filter) as Record<string, string>,
+        scopePrefix,
+      )
+      return items.map(parseRecord)
+    },
+
+    async commit(commit: KeyCommit): Promise<CommitResult> {
+      bound('puts', commit.puts.length, 0, CONTRACT_MAX_COMMIT)
+      if (new Set(commit.puts.map(({ record }) => record.id)).size < commit.puts.length) {
+        throw new InvalidInputError('a commit must write each record once')
+      }
+      return commitTo(call, table, commit)
+    },
+
+    async log(after: number, limit: number): Promise<KeyLogEntry[]> {
+      if (limit < 1) return []
+      return (await queryItems(call, table, LOG, logSort(Math.max(0, after)), limit)).map(parseEntry)
+    },
+
+    async close(): Promise<void> {
+      closed = true
+      if (options.client === undefined) await connected?.then((own) => own.destroy?.()).catch(() => undefined)
+    },
+  }
+}
+
+async function ensureTable(client: DynamoClient, table: string): Promise<void> {
+  for (let round = 0; round < 60; round++) {
+    try {
+      const { Table } = await client.describeTable({ TableName: table })
+      if (Table?.TableStatus === 'ACTIVE' || Table?.TableStatus === 'UPDATING') return
+    } catch (error) {
+      if ((error as Error).name !== 'ResourceNotFoundException')
+        throw dynamoError(table, 'dynamodb:DescribeTable', error)
+      await create(client, table)
+    }
+    await delay(Math.min(1000, 20 * 2 ** round))
+  }
+  throw new KeyStoreError('unavailable', `dynamodb table ${table} is not active yet`)
+}
+
+async function create(client: DynamoClient, TableName: string): Promise<void> {
+  try {
+    await client.createTable({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      DeletionProtectionEnabled: true,
+      AttributeDefinitions: [
+        { AttributeName: 'pk', AttributeType: 'S' },
+        { AttributeName: 'sk', AttributeType: 'S' },
+      ],
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+    })
+  } catch (error) {
+    // Another process was faster.
+    if ((error as Error).name !== 'ResourceInUseException') throw dynamoError(TableName, 'dynamodb:CreateTable', error)
+  }
+}
+
+function bound(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new InvalidInputError(`${name} must be ${min} to ${max}, received ${value}`)
+  }
+}

@@ -1,0 +1,97 @@
+import { describe } from './bytes.ts'
+import { ConfigError, InvalidInputError } from './errors.ts'
+import type { StrongroomEvent } from './events.ts'
+import type { KeyStore } from './key-store.ts'
+import type { KmsGroupOptions } from './keys/kms-group.ts'
+import type { KmsProvider } from './kms.ts'
+import type { ReuseLimits } from './messages/data-key-cache.ts'
+import type { PasswordHasher } from './passwords/password-hasher.ts'
+import type { PepperMode } from './passwords/pepper.ts'
+import type { AnyRecord } from './records/record-types.ts'
+
+/** How keys are kept in memory. */
+export interface KeyringConfig {
+  /** ms that keys may be used after the KMS last opened the root key; renewed ahead of time. 300,000 by default. */
+  readonly ttl?: number
+  /** ms beyond that while the KMS or the key store cannot be reached. 0 by default: keys stop working with the KMS. */
+  readonly grace?: number
+  /** ms between looks at what other processes changed. 30,000 by default. */
+  readonly refreshInterval?: number
+  /** Keys in memory at most, besides root keys. 10,000 by default, about 3 KiB each. */
+  readonly maxKeys?: number
+}
+
+/** Everything a Strongroom is made of. */
+export interface StrongroomConfig<
+  Records extends Readonly<Record<string, AnyRecord>> = Readonly<Record<string, AnyRecord>>,
+> {
+  /** Part of every context: two applications never read each other's data. Never change it. 1 to 64 of `A-Z a-z 0-9 _ . -` */
+  readonly name: string
+  /** One key management service, or several: every root key is wrapped under all of them, and any one opens it. */
+  readonly kms: KmsProvider | readonly KmsProvider[]
+  readonly store: KeyStore
+  readonly records?: Records
+  /** Checks passwords; hashes are encrypted under a pepper key and bound to their user. */
+  readonly passwords?: PasswordHasher
+  /** How the pepper is applied, see the password guide; `on` by default. */
+  readonly pepper?: PepperMode
+  readonly keyring?: KeyringConfig
+  /** Retries, timeouts and several services at once. */
+  readonly resilience?: Omit<KmsGroupOptions, 'providers' | 'events'>
+  /** How far sealed messages share a data key; `false` for one data key, and one call to each service, per message. */
+  readonly messages?: Partial<ReuseLimits> | false
+  /** Hears every event from the first one on. */
+  readonly onEvent?: (event: StrongroomEvent) => void
+}
+
+const NAME = /^[A-Za-z0-9_.-]{1,64}$/
+
+/**
+ * Declares a Strongroom: the one configuration that the application and the `strongroom` command share.
+ *
+ * @throws ConfigError when it cannot work, saying what to change
+ */
+export function defineStrongroom<const Records extends Readonly<Record<string, AnyRecord>> = Record<never, never>>(
+  config: StrongroomConfig<Records>,
+): StrongroomConfig<Records> {
+  if (typeof config !== 'object' || config === null) {
+    throw new InvalidInputError(`the configuration must be an object, received ${describe(config)}`)
+  }
+  const { name, kms, store, records = {} } = config
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw new ConfigError('name must be 1 to 64 of A-Z a-z 0-9 _ . -: it becomes part of everything that is encrypted')
+  }
+  for (const provider of Array.isArray(kms) ? kms : [kms]) assertHas(provider, ['wrap', 'unwrap', 'accepts'], 'kms')
+  assertHas(store, ['get', 'findActive', 'list', 'commit', 'log'], 'store')
+  const tables = Object.values<AnyRecord>(records).map((record) => record.name)
+  const twice = tables.find((table, at) => tables.indexOf(table) !== at)
+  if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)
+  assertKeyring(config.keyring ?? {})
+  return config
+}
+
+function assertHas(value: unknown, methods: readonly string[], what: string): void {
+  const bag = value as Record<string, unknown> | null | undefined
+  const missing = methods.find((method) => typeof bag?.[method] !== 'function')
+  if (missing !== undefined) {
+    throw new ConfigError(
+      `${what} must be made by a provider of strongroom or have its methods: ${missing}() is missing`,
+    )
+  }
+}
+
+function assertKeyring(options: KeyringConfig): void {
+  const bounds = {
+    ttl: [1_000, 86_400_000],
+    grace: [0, 604_800_000],
+    refreshInterval: [100, 3_600_000],
+    maxKeys: [1, 10_000_000],
+  }
+  for (const [option, [least, most]] of Object.entries(bounds) as [keyof KeyringConfig, [number, number]][]) {
+    const value = options[option]
+    if (value === undefined) continue
+    if (!Number.isFinite(value) || value < least || value > most) {
+      throw new ConfigError(`keyring.${option} must be a number from ${least} to ${most}`)
+    }
+  }
+}

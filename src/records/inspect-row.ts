@@ -1,0 +1,65 @@
+import { DecryptionError } from '../errors.ts'
+import { keyIdOf, looksEncrypted, parseField } from '../format/field.ts'
+import type { CompiledIndex, CompiledRecord } from './compiled-record.ts'
+import { tagVersion } from './record-index.ts'
+import type { UnknownRow } from './row-identity.ts'
+
+/** What one stored column shows without being decrypted. */
+export interface RowInspection {
+  readonly column: string
+  readonly holds: 'ciphertext' | 'plaintext' | 'null' | 'index'
+  /** The key that a ciphertext names. */
+  readonly keyId?: string
+  /** The version of the index key that a tag was made under. */
+  readonly indexVersion?: number
+  /** Size as stored: bytes, or characters of text. */
+  readonly size: number
+  /** Whether `reencrypt` would change it. */
+  readonly stale: boolean
+}
+
+/** What is writing now. */
+export interface Current {
+  readonly dataKeyId: () => string
+  readonly indexVersion: (index: CompiledIndex) => number
+}
+
+/** Inspects the fields and index columns that a row has. @throws DecryptionError when a value is not ours */
+export function inspectRow(record: CompiledRecord, row: UnknownRow, current: Current): RowInspection[] {
+  const out: RowInspection[] = []
+  for (const column of record.columns.values()) {
+    if (Object.hasOwn(row, column.name)) out.push(inspectField(column, row[column.name], current))
+  }
+  for (const index of record.indexes) {
+    if (Object.hasOwn(row, index.column)) out.push(inspectTag(index, row[index.column], current))
+  }
+  return out
+}
+
+type Column = CompiledRecord['columns'] extends ReadonlyMap<string, infer Value> ? Value : never
+
+function inspectField(column: Column, value: unknown, current: Current): RowInspection {
+  const base = { column: column.name, size: sizeOf(value) }
+  if (column.state === 'plaintext') return { ...base, holds: value === null ? 'null' : 'plaintext', stale: false }
+  if (value === null && column.visibleNull) return { ...base, holds: 'null', stale: false }
+  if (column.state === 'migrating' && !looksEncrypted(value)) {
+    return { ...base, holds: value === null ? 'null' : 'plaintext', stale: true }
+  }
+  const field = parseField(value)
+  if (field === undefined) throw new DecryptionError()
+  const keyId = keyIdOf(field)
+  return { ...base, holds: 'ciphertext', keyId, stale: keyId !== current.dataKeyId() }
+}
+
+function inspectTag(index: CompiledIndex, value: unknown, current: Current): RowInspection {
+  const base = { column: index.column, size: sizeOf(value) }
+  // A missing tag is stale only where every value has one.
+  if (value === null) return { ...base, holds: 'null', stale: index.nullTag }
+  const indexVersion = tagVersion(value)
+  if (indexVersion === undefined) throw new DecryptionError()
+  return { ...base, holds: 'index', indexVersion, stale: indexVersion !== current.indexVersion(index) }
+}
+
+function sizeOf(value: unknown): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0
+}

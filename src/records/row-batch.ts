@@ -1,0 +1,122 @@
+import { Buffer } from 'node:buffer'
+import { DecryptionError, KeyNotResidentError, SystemicFailureError } from '../errors.ts'
+import { FIELD_FORMAT, HEADER_LENGTH, TEXT_PREFIX, TEXT_PREFIX_BYTES } from '../format/field.ts'
+import type { KeyManager } from '../keys/key-manager.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import type { UnknownRow } from './row-identity.ts'
+
+/** The result of one row, as `Promise.allSettled` gives it. */
+export type Settled<Value> =
+  | { readonly status: 'fulfilled'; readonly value: Value }
+  | { readonly status: 'rejected'; readonly reason: unknown }
+
+/** What a batch needs to know of its rows. */
+export interface Batch {
+  readonly work: (row: UnknownRow) => UnknownRow
+  readonly keyring: Keyring
+  readonly keys: KeyManager
+  readonly columns: readonly string[]
+  readonly scopesOf: (row: UnknownRow) => { data: string; index: ReadonlySet<string> }
+  readonly readsCiphertexts?: boolean
+}
+
+/** Rows between two turns of the event loop, so that a large batch does not hold up other requests. */
+const SLICE = 200
+/** Rows whose keys are loaded together. */
+const CHUNK = 10_000
+const FEWEST_FOR_SYSTEMIC = 4
+
+/** Encrypts rows in order; every key is loaded, or made, once. @throws the first error; nothing is returned then */
+export async function encryptRows(rows: readonly UnknownRow[], batch: Batch): Promise<UnknownRow[]> {
+  const out: UnknownRow[] = []
+  // Everything that can be wrong with the rows is found before the first key is made.
+  const scopes = rows.map((row) => batch.scopesOf(row))
+  for (let at = 0; at < rows.length; at += CHUNK) {
+    const chunk = rows.slice(at, at + CHUNK)
+    const load = async () => {
+      await loadActive(scopes.slice(at, at + CHUNK), batch)
+      if (batch.readsCiphertexts) await batch.keyring.load(keyIdsOf(chunk, batch.columns))
+    }
+    await load()
+    for (let from = 0; from < chunk.length; from += SLICE) {
+      if (out.length > 0) await nextTurn()
+      for (const row of chunk.slice(from, from + SLICE)) out.push(await orLoadAgain(() => batch.work(row), load))
+    }
+  }
+  return out
+}
+
+/** Decrypts rows in order, each with its own result; every key is loaded once. @throws SystemicFailureError */
+export async function decryptRows(rows: readonly UnknownRow[], batch: Batch): Promise<Settled<UnknownRow>[]> {
+  const out: Settled<UnknownRow>[] = []
+  for (let at = 0; at < rows.length; at += CHUNK) {
+    const chunk = rows.slice(at, at + CHUNK)
+    await batch.keyring.load(keyIdsOf(chunk, batch.columns))
+    for (let from = 0; from < chunk.length; from += SLICE) {
+      if (out.length > 0) await nextTurn()
+      for (const row of chunk.slice(from, from + SLICE)) out.push(await settle(row, batch))
+    }
+  }
+  const failed = out.filter((result) => result.status === 'rejected').length
+  if (out.length >= FEWEST_FOR_SYSTEMIC && failed * 2 > out.length) throw new SystemicFailureError(failed, out.length)
+  return out
+}
+
+async function settle(row: UnknownRow, batch: Batch): Promise<Settled<UnknownRow>> {
+  const again = () => batch.keyring.load(keyIdsOf([row], batch.columns))
+  try {
+    return { status: 'fulfilled', value: await orLoadAgain(() => batch.work(row), again) }
+  } catch (error) {
+    // Everything that exists was loaded: a key that is still not in memory does not exist.
+    return { status: 'rejected', reason: error instanceof KeyNotResidentError ? new DecryptionError() : error }
+  }
+}
+
+/** A batch with more keys than fit into memory, or one beside others, can lose a key before it is used. */
+async function orLoadAgain<Result>(work: () => Result, load: () => Promise<void>): Promise<Result> {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof KeyNotResidentError)) throw error
+    await load()
+    return work()
+  }
+}
+
+async function loadActive(
+  scopes: readonly { data: string; index: ReadonlySet<string> }[],
+  batch: Batch,
+): Promise<void> {
+  const data = new Set(scopes.map((scope) => scope.data))
+  const index = new Set(scopes.flatMap((scope) => [...scope.index]))
+  await batch.keys.ensureActive('data', [...data])
+  if (index.size > 0) await batch.keys.ensureActive('index', [...index])
+}
+
+const HEAD_AT = TEXT_PREFIX.length
+const HEAD_END = Math.ceil(((TEXT_PREFIX_BYTES.byteLength + HEADER_LENGTH) * 4) / 3)
+
+/** The ids of all keys that these rows name, read from the head of each value. */
+function keyIdsOf(rows: readonly UnknownRow[], columns: readonly string[]): Set<string> {
+  const heads = new Set<string>()
+  const ids = new Set<string>()
+  for (const row of rows) {
+    for (const column of columns) {
+      const value = row[column]
+      if (typeof value === 'string') {
+        if (value.startsWith(TEXT_PREFIX)) heads.add(value.slice(HEAD_AT, HEAD_END))
+      } else if (value instanceof Uint8Array && value[0] === FIELD_FORMAT && value.byteLength >= HEADER_LENGTH) {
+        ids.add(Buffer.from(value.subarray(1, HEADER_LENGTH)).toString('hex'))
+      }
+    }
+  }
+  for (const head of heads) {
+    const bytes = Buffer.from(head, 'base64url')
+    if (bytes.byteLength >= HEADER_LENGTH && bytes[0] === FIELD_FORMAT) ids.add(bytes.toString('hex', 1, HEADER_LENGTH))
+  }
+  return ids
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,100 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { DynamoDB } from '@aws-sdk/client-dynamodb'
+import { KMS } from '@aws-sdk/client-kms'
+import { afterAll, describe, expect, it } from 'vitest'
+import { awsKms, dynamoKeyStore } from '../../../providers/aws/index.ts'
+import { keyStoreConformance, kmsConformance } from '../../../providers/testing/index.ts'
+import { sampleRecord } from '../../../providers/testing/sample-records.ts'
+import { InvalidInputError, KeyStoreError } from '../../../src/errors.ts'
+import { startMoto, type TestMoto } from '../../fixtures/moto.ts'
+
+/** The promises that are about conditions and transactions. */
+const QUICK = /revision|one active key|swapped|generation is used once|whole or not|of 20 that rotate|log grows|filters/
+
+const moto = await startMoto()
+const { connection } = moto ?? ({ connection: {} } as TestMoto)
+afterAll(async () => moto?.stop())
+
+describe.skipIf(moto === undefined)('awsKms on moto, with the real client', () => {
+  const newKey = async () => {
+    const admin = new KMS(connection)
+    const { KeyMetadata } = await admin.createKey({})
+    admin.destroy()
+    return KeyMetadata?.Arn as string
+  }
+  const harness = async () => {
+    const provider = awsKms({ keyId: await newKey(), ...connection })
+    const other = awsKms({ keyId: await newKey(), ...connection })
+    return {
+      provider,
+      other,
+      close: async () => void (await Promise.all([provider.close?.(), other.close?.()])),
+    }
+  }
+  for (const { name, run } of kmsConformance(harness)) it(name, run)
+
+  it('works by alias as well', async () => {
+    const admin = new KMS(connection)
+    const { KeyMetadata } = await admin.createKey({})
+    await admin.createAlias({ AliasName: 'alias/app', TargetKeyId: KeyMetadata?.KeyId })
+    admin.destroy()
+    const key = randomBytes(32)
+    const provider = awsKms({ keyId: 'alias/app', ...connection })
+    const wrapped = await provider.wrap(key, { context: { a: '1' } })
+    expect(wrapped.keyId).toBe(KeyMetadata?.Arn)
+    expect(await provider.unwrap(wrapped, { context: { a: '1' } })).toEqual(key)
+    await provider.close?.()
+  })
+})
+
+describe.skipIf(moto === undefined)('dynamoKeyStore on moto, with the real client', () => {
+  const make = (table = `keys-${randomUUID()}`) => dynamoKeyStore({ table, createTable: true, ...connection })
+  const harness = async () => {
+    const table = `keys-${randomUUID()}`
+    const [store, second] = [make(table), make(table)]
+    await store.list({ limit: 1 })
+    return {
+      store,
+      second,
+      largestCommit: store.maxCommit as number,
+      close: async () => void (await Promise.all([store.close?.(), second.close?.()])),
+    }
+  }
+  // moto copies the whole table for every transaction, so the full suite takes over a minute.
+  const slow = process.env.STRONGROOM_SLOW === '1'
+  for (const { name, run } of keyStoreConformance(harness)) it.runIf(slow || QUICK.test(name))(name, run, 180_000)
+
+  it('refuses a commit that does not fit one transaction, whole and before writing', async () => {
+    const store = make()
+    const puts = Array.from({ length: 51 }, (_, at) => ({ record: sampleRecord({ scope: `s${at}` }), replaces: null }))
+    await expect(store.commit({ puts, log: null })).rejects.toThrow(InvalidInputError)
+    expect(await store.list({ limit: 10 })).toEqual([])
+    await store.close?.()
+  })
+
+  it('keeps scopes that are longer than a sort key, and reads lists longer than a page', async () => {
+    const store = make()
+    const records = Array.from({ length: 49 }, (_, at) => sampleRecord({ scope: `${'長'.repeat(1000)}${at}` }))
+    await store.commit({ puts: records.map((record) => ({ record, replaces: null })), log: null })
+    expect(await store.list({ limit: 1000, scopePrefix: '長'.repeat(1000) })).toHaveLength(49)
+    expect(await store.findActive('data', [records[7]?.scope as string])).toEqual([records[7]])
+    await store.close?.()
+  })
+
+  it('a table that does not exist is misconfigured, and is not made unasked', async () => {
+    const store = dynamoKeyStore({ table: 'no-such-table', ...connection })
+    await expect(store.get(['0'.repeat(32)])).rejects.toMatchObject({ fault: 'misconfigured' })
+    await store.close?.()
+  })
+
+  it('an item that is not one of a key store is corrupt', async () => {
+    const table = `keys-${randomUUID()}`
+    const store = make(table)
+    await store.list({ limit: 1 })
+    const client = new DynamoDB(connection)
+    await client.putItem({ TableName: table, Item: { pk: { S: 'record' }, sk: { S: 'x' } } })
+    await expect(store.list({ limit: 1 })).rejects.toThrow(KeyStoreError)
+    client.destroy()
+    await store.close?.()
+  })
+})
