@@ -31,8 +31,8 @@ export interface IndexPlan {
   readonly leaks: string
 }
 
-/** Tags of unique indexes; two values of one table share one with probability below 2^-64 up to 2^32 rows. */
-export const UNIQUE_BITS = 128
+// Two values of one table share a tag with probability below 2^-64 up to 2^32 rows.
+const UNIQUE_BITS = 128
 
 const FEWEST_ROWS = 16
 const FEWEST_DISTINCT = 32
