@@ -66,10 +66,11 @@ export { inspectMessage, type MessageSummary } from './messages/inspect.ts'
 export { type OpenedMessage, openMessage, sealMessage } from './messages/message.ts'
 export { createMessages, type Messages, type MessagesOptions } from './messages/messages.ts'
 export { openNodeStream, sealNodeStream } from './messages/node-stream.ts'
-export type { MessageInfo, OpenOptions } from './messages/open.ts'
+export type { MessageInfo, OpenOptions as OpenMessageOptions } from './messages/open.ts'
 export { openRange, type RangeSource } from './messages/range.ts'
 export type { Recipient } from './messages/recipients.ts'
-export type { SealOptions } from './messages/seal.ts'
+export { type RewrapFileOptions, rewrapFile } from './messages/rewrap-file.ts'
+export type { SealOptions as SealMessageOptions } from './messages/seal.ts'
 export {
   type OpenStreamOptions,
   openStream,

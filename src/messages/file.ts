@@ -115,9 +115,10 @@ export async function fileSource(path: string): Promise<RangeSource & { close():
   return { ...handleSource(file, size), close: () => file.close() }
 }
 
-type Write = <Result>(work: (output: FileHandle) => Promise<Result>) => Promise<Result>
+export type Write = <Result>(work: (output: FileHandle) => Promise<Result>) => Promise<Result>
 
-async function betweenFiles<Result>(
+/** Opens the input, refuses an output that is in the way, and gives the output the input's permissions. */
+export async function betweenFiles<Result>(
   from: string,
   to: string,
   options: FileOptions & { signal?: AbortSignal },
@@ -190,7 +191,8 @@ async function openInto(
   }
 }
 
-function handleSource(file: FileHandle, size: number): RangeSource {
+/** An open file of this size as a source of ranges. */
+export function handleSource(file: FileHandle, size: number): RangeSource {
   return {
     size,
     async read(position, length) {

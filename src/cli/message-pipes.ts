@@ -1,0 +1,22 @@
+import type { Buffer } from 'node:buffer'
+import { once } from 'node:events'
+import type { Readable, Transform, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { assertAbsent, replaceFile } from '../messages/replace-file.ts'
+
+/** Passes a stream to stdout, which stays open, at the pace of whoever reads it. */
+export async function pipeOut(source: Readable, through: Transform, stdout: Writable): Promise<void> {
+  await pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) if (!stdout.write(chunk)) await once(stdout, 'drain')
+  })
+}
+
+/** Passes a stream into a new file, which only its owner may read and which appears when the stream ended well. */
+export async function pipeToFile(source: Readable, through: Transform, path: string, force: boolean): Promise<void> {
+  await assertAbsent(path, force)
+  await replaceFile(path, 0o600, { force }, (file) =>
+    pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) await file.writeFile(chunk)
+    }),
+  )
+}

@@ -1,0 +1,99 @@
+import { mkdir, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { sealFile, verifyFile } from '../messages/file.ts'
+import { createMessages } from '../messages/messages.ts'
+import type { SealOptions } from '../messages/seal.ts'
+import { messageConfig, messageOptions, pairFiles, progressOf, SEALED } from './message-options.ts'
+import { pipeOut, pipeToFile } from './message-pipes.ts'
+import { CommandError, type Output } from './output.ts'
+import { Command } from './vendor.ts'
+
+interface SealFlags {
+  readonly output?: string
+  readonly context: Record<string, string>
+  readonly unstored?: string[]
+  readonly force: boolean
+  readonly threads?: number
+  readonly signed: boolean
+  readonly verify: boolean
+}
+
+/** `strongroom seal`: files, folders or stdin into sealed messages. */
+export function sealCommand(output: Output): Command {
+  return messageOptions(new Command('seal'))
+    .description('seal files, folders or stdin into messages that only the KMS opens')
+    .argument('[inputs...]', 'files and folders; none or - for stdin')
+    .option('--unstored <name...>', 'pairs of the context that are bound but not written into the message')
+    .option('--signed', 'sign the message as well (suite 0x0578)', false)
+    .option('--verify', 'open every file again after writing it', false)
+    .action(async (inputs: string[], flags: SealFlags, command: Command) => {
+      const { kms, name } = await messageConfig(command)
+      const options: SealOptions = {
+        context: flags.context,
+        ...(flags.unstored && { unstored: flags.unstored }),
+        ...(flags.signed && { suite: 0x0578 }),
+      }
+      if (inputs.length === 0 || (inputs.length === 1 && inputs[0] === '-')) {
+        return sealStdin(output, { kms, name }, options, flags)
+      }
+      const pairs = await pairFiles(inputs, flags.output, (path) => (path.endsWith(SEALED) ? undefined : path + SEALED))
+      await sealFiles(output, { kms, name }, options, flags, pairs)
+    })
+}
+
+type Config = Awaited<ReturnType<typeof messageConfig>>
+
+async function sealStdin(output: Output, { kms, name }: Config, options: SealOptions, flags: SealFlags): Promise<void> {
+  if (flags.verify) throw new CommandError('--verify needs a file to read again', { exitCode: 2 })
+  const messages = createMessages({ kms, ...(name !== undefined && { name }) })
+  if (flags.output === undefined || flags.output === '-') {
+    if (output.stdout.isTTY === true)
+      throw new CommandError('a message is not for terminals: redirect stdout, or use --output', { exitCode: 2 })
+    return pipeOut(output.stdin, messages.sealNodeStream(options), output.stdout)
+  }
+  await pipeToFile(output.stdin, messages.sealNodeStream(options), flags.output, flags.force)
+}
+
+async function sealFiles(
+  output: Output,
+  { kms, name }: Config,
+  options: SealOptions,
+  flags: SealFlags,
+  pairs: Awaited<ReturnType<typeof pairFiles>>,
+): Promise<void> {
+  const progress = progressOf(
+    output,
+    'seal',
+    pairs.reduce((sum, { size }) => sum + size, 0),
+  )
+  let done = 0
+  try {
+    for (const { from, to, size } of pairs) {
+      await mkdir(dirname(to), { recursive: true })
+      await sealFile(
+        kms,
+        from,
+        to,
+        {
+          ...options,
+          force: flags.force,
+          ...(flags.threads !== undefined && { threads: flags.threads }),
+          onProgress: ({ bytes }) => progress.update(done + bytes),
+        },
+        name,
+      )
+      if (flags.verify) await verify(to, size, { kms, name }, flags)
+      done += size
+      output.result(to)
+    }
+  } finally {
+    progress.end()
+  }
+}
+
+async function verify(path: string, size: number, { kms, name }: Config, flags: SealFlags): Promise<void> {
+  const { bytes } = await verifyFile(kms, path, { context: flags.context }, name)
+  if (bytes === size) return
+  await unlink(path)
+  throw new CommandError(`${path} did not open to what was sealed, and was removed`)
+}

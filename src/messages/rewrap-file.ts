@@ -1,0 +1,88 @@
+import { wipe } from '../bytes.ts'
+import { PUBLIC_KEY_NAME } from '../crypto/context.ts'
+import type { KmsProvider } from '../kms.ts'
+import { betweenFiles, type FileOptions, handleSource } from './file.ts'
+import { copyThrough } from './file-copy.ts'
+import { parseHeader } from './header.ts'
+import { type OpenOptions, openHeader, planOpen } from './open.ts'
+import { FrameOpener } from './open-frames.ts'
+import { readHeader } from './range.ts'
+import { providerList } from './recipients.ts'
+import { createMaterials, planSeal, startMessage } from './seal.ts'
+import { FrameSealer } from './seal-frames.ts'
+import type { Progress } from './stream.ts'
+
+export interface RewrapFileOptions extends OpenOptions, Omit<FileOptions, 'threads'> {
+  /** The recipients that the message has afterwards. */
+  readonly to: KmsProvider | readonly KmsProvider[]
+}
+
+/**
+ * Gives a sealed file other recipients, under a new data key, keeping its context, its frames and whether it is signed.
+ * The plaintext passes through memory frame by frame and never reaches the disk.
+ *
+ * The frames are sealed again, because they have to be: the header tag of this format has a fixed initialisation
+ * vector, so a second header under the same data key and message id would give away the key that authenticates the
+ * frames to anybody who holds both versions. Specification, section 8.
+ *
+ * @param kms providers that can open the message now
+ * @param path the file; it is replaced when everything in it was verified
+ * @throws DecryptionError, KmsError
+ */
+export async function rewrapFile(
+  kms: KmsProvider | readonly KmsProvider[],
+  path: string,
+  options: RewrapFileOptions,
+  application?: string,
+): Promise<Progress> {
+  const plan = planOpen(options, application)
+  const recipients = providerList(options.to)
+  return betweenFiles(path, path, { ...options, force: true }, async (input, size, write) => {
+    const header = parseHeader(await readHeader(handleSource(input, size), plan.maxRecipients), plan)
+    const opened = await openHeader(header, providerList(kms), plan)
+    const stored = [...header.context].filter(([name]) => name !== PUBLIC_KEY_NAME)
+    const unstored = [...plan.expected.keys()].filter((name) => !header.context.has(name))
+    const sealing = planSeal({
+      context: Object.fromEntries([...stored, ...plan.expected]),
+      unstored,
+      suite: header.suite.signature === undefined ? 0x0478 : 0x0578,
+      ...(header.framed && { frameLength: header.frameLength }),
+    })
+    const materials = await createMaterials(recipients, sealing, options.signal)
+    const message = startMessage(materials, sealing.frameLength)
+    wipe(materials.dataKey)
+    const sealer = new FrameSealer(message)
+    const opener = new FrameOpener(plan)
+    opener.startAt(header, opened)
+    try {
+      return await write(async (output) => {
+        let bytes = 0
+        await output.write(message.header)
+        await copyThrough(
+          input,
+          output,
+          {
+            position: header.length,
+            signal: options.signal,
+            onBytes: () => options.onProgress?.({ bytes, frames: opener.frames }),
+          },
+          (chunk, emit) => {
+            opener.add(chunk)
+            for (let frame = opener.next(); frame !== undefined; frame = opener.next()) {
+              bytes += frame.length
+              emit(sealer.push(frame))
+              frame.fill(0)
+            }
+            opener.settle()
+          },
+        )
+        opener.end()
+        await output.write(sealer.end())
+        return { bytes, frames: sealer.frames }
+      })
+    } finally {
+      opener.wipe()
+      sealer.wipe()
+    }
+  })
+}

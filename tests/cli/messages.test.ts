@@ -1,0 +1,212 @@
+import { Buffer } from 'node:buffer'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough, Writable } from 'node:stream'
+import { rawAes } from 'strongroom/raw'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { run } from '../../src/cli/program.ts'
+import { createMessages } from '../../src/messages/messages.ts'
+import { pattern } from '../messages/fixtures.ts'
+
+const KEY = Buffer.alloc(32, 5)
+const room = createMessages({ kms: rawAes({ namespace: 'tests', name: 'cli', key: KEY }), name: 'billing' })
+const config = (name: string, keys: readonly string[] = ['cli']) => `
+  import { rawAes } from 'strongroom/raw'
+  const keys = { cli: 5, next: 6 }
+  const kms = ${JSON.stringify(keys)}.map((name) => rawAes({ namespace: 'tests', name, key: new Uint8Array(32).fill(keys[name]) }))
+  export default { name: ${JSON.stringify(name)}, kms }
+`
+
+let home: string
+const at = (...names: string[]) => join(home, ...names)
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'strongroom-cli-'))
+  writeFileSync(at('strongroom.config.mjs'), config('billing'))
+})
+afterEach(() => rmSync(home, { recursive: true }))
+
+/** Runs the command line with bytes on stdin, and bytes back from stdout. */
+async function strongroom(
+  args: string[],
+  {
+    input = Buffer.alloc(0),
+    tty = false,
+    configFile = 'strongroom.config.mjs',
+  }: { input?: Buffer; tty?: boolean; configFile?: string } = {},
+) {
+  const parts: Buffer[] = []
+  let stderr = ''
+  const stdout = new Writable({
+    write(chunk, _encoding, done) {
+      parts.push(Buffer.from(chunk))
+      done()
+    },
+  })
+  const errors = new Writable({
+    write(chunk, _encoding, done) {
+      stderr += chunk
+      done()
+    },
+  })
+  const stdin = Object.assign(new PassThrough(), { isTTY: tty })
+  stdin.end(input)
+  const code = await run(['--config', at(configFile), ...args], {
+    stdin,
+    stdout: Object.assign(stdout, { isTTY: tty }),
+    stderr: errors,
+    env: {},
+  })
+  return { code, stdout: Buffer.concat(parts), text: Buffer.concat(parts).toString(), stderr }
+}
+
+describe('strongroom seal and open', () => {
+  it('take a file to another and back, and keep its permissions', async () => {
+    writeFileSync(at('in'), pattern(200_000))
+    chmodSync(at('in'), 0o640)
+    expect(
+      (await strongroom(['seal', at('in'), '-o', at('sealed'), '--context', 'a=1', 'b=x=y', '--verify'])).code,
+    ).toBe(0)
+    expect(
+      (await room.open(readFileSync(at('sealed')), { context: { a: '1', b: 'x=y' } })).plaintext.equals(
+        pattern(200_000),
+      ),
+    ).toBe(true)
+    const opened = await strongroom(['open', at('sealed'), '-o', at('out'), '--context', 'a=1'])
+    expect(opened).toMatchObject({ code: 0, text: `${at('out')}\n`, stderr: '' })
+    expect(readFileSync(at('out')).equals(pattern(200_000))).toBe(true)
+    expect(statSync(at('out')).mode & 0o777).toBe(0o640)
+    expect((await strongroom(['open', at('sealed'), '-o', at('other'), '--context', 'a=2'])).code).toBe(1)
+    expect(existsSync(at('other'))).toBe(false)
+  })
+
+  it('work in a pipe', async () => {
+    const sealed = await strongroom(['seal', '--signed'], { input: pattern(100_000) })
+    expect(sealed.code).toBe(0)
+    const opened = await strongroom(['open', '-'], { input: sealed.stdout })
+    expect(opened.stdout.equals(pattern(100_000))).toBe(true)
+    const toFile = await strongroom(['seal', '-o', at('sealed')], { input: pattern(10) })
+    expect(toFile.code).toBe(0)
+    expect((await strongroom(['open', at('sealed'), '-o', '-'])).stdout.equals(pattern(10))).toBe(true)
+    const cut = await strongroom(['open', '-o', at('out')], { input: sealed.stdout.subarray(0, -1) })
+    expect(cut).toMatchObject({ code: 1, stderr: expect.stringContaining('decryption failed') })
+    expect(existsSync(at('out'))).toBe(false)
+  })
+
+  it('take several files and whole folders', async () => {
+    mkdirSync(at('data', 'deep'), { recursive: true })
+    writeFileSync(at('data', 'a'), 'A')
+    writeFileSync(at('data', 'deep', 'b'), 'B')
+    writeFileSync(at('c'), 'C')
+    expect((await strongroom(['seal', at('data'), at('c'), '-o', at('vault')])).code).toBe(0)
+    expect(readdirSync(at('vault')).sort()).toEqual(['a.sr', 'c.sr', 'deep'])
+    expect((await strongroom(['open', at('vault'), '-o', at('back')])).code).toBe(0)
+    expect(readFileSync(at('back', 'deep', 'b'), 'utf8')).toBe('B')
+    expect((await strongroom(['seal', at('c')])).text).toBe(`${at('c.sr')}\n`)
+    expect((await strongroom(['seal', at('data', 'a'), at('vault', 'deep'), '-o', at('again')])).code).toBe(0)
+  })
+
+  it('replace nothing without --force', async () => {
+    writeFileSync(at('in'), 'new')
+    writeFileSync(at('in.sr'), 'precious')
+    expect(await strongroom(['seal', at('in')])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('exists already'),
+    })
+    expect(readFileSync(at('in.sr'), 'utf8')).toBe('precious')
+    expect((await strongroom(['seal', at('in'), '--force'])).code).toBe(0)
+    expect((await strongroom(['open', at('in.sr')])).code).toBe(1)
+    expect((await strongroom(['seal', '-o', at('in')], { input: pattern(3) })).code).toBe(1)
+    expect(readFileSync(at('in'), 'utf8')).toBe('new')
+  })
+
+  it('say what is wrong with the call and end with 2', async () => {
+    writeFileSync(at('plain'), 'x')
+    expect((await strongroom(['seal'], { tty: true })).code).toBe(2)
+    expect((await strongroom(['seal', at('none')])).code).toBe(2)
+    expect((await strongroom(['open', at('plain')])).code).toBe(2)
+    expect((await strongroom(['seal', at('plain'), '--context', 'novalue'])).code).toBe(2)
+    expect((await strongroom(['seal', at('plain'), '--threads', '0'])).code).toBe(2)
+  })
+
+  it('keep the messages of one application from another that has the same key', async () => {
+    writeFileSync(at('shop.mjs'), config('shop'))
+    writeFileSync(at('in'), 'x')
+    await strongroom(['seal', at('in')])
+    expect((await strongroom(['open', at('in.sr'), '-o', at('out')], { configFile: 'shop.mjs' })).code).toBe(1)
+  })
+})
+
+describe('strongroom inspect', () => {
+  it('shows a header without opening anything', async () => {
+    writeFileSync(at('in'), pattern(70_000))
+    await strongroom(['seal', at('in'), '--context', 'line=\u001b[31m'])
+    const shown = await strongroom(['inspect', at('in.sr')])
+    expect(shown.code).toBe(0)
+    expect(shown.text).toContain('0x0478, commits to its key')
+    expect(shown.text).toContain('tests: cli')
+    expect(shown.text).toContain('2 of 65,536 bytes')
+    expect(shown.text).not.toContain('\u001b')
+    const json = JSON.parse((await strongroom(['inspect', at('in.sr'), '--json'])).text)
+    expect(json).toMatchObject({
+      suite: 0x0478,
+      frames: 2,
+      plaintextLength: 70_000,
+      context: { strongroom: 'billing' },
+    })
+    expect((await strongroom(['inspect', at('in')])).code).toBe(1)
+  })
+})
+
+describe('strongroom rewrap-file', () => {
+  it('gives a file other recipients, and only those can open it', async () => {
+    writeFileSync(at('next.mjs'), config('billing', ['next']))
+    writeFileSync(at('in'), pattern(150_000))
+    for (const flags of [[], ['--signed']]) {
+      await strongroom(['seal', at('in'), '--force', '--context', 'a=1', ...flags])
+      const before = readFileSync(at('in.sr'))
+      expect(
+        (
+          await strongroom(['rewrap-file', at('in.sr'), '--from', at('strongroom.config.mjs')], {
+            configFile: 'next.mjs',
+          })
+        ).code,
+      ).toBe(0)
+      expect((await strongroom(['open', at('in.sr'), '-o', at('out')])).code).toBe(1)
+      expect(
+        (
+          await strongroom(['open', at('in.sr'), '-o', at('out'), '--force', '--context', 'a=1'], {
+            configFile: 'next.mjs',
+          })
+        ).code,
+      ).toBe(0)
+      expect(readFileSync(at('out')).equals(pattern(150_000))).toBe(true)
+      const after = readFileSync(at('in.sr'))
+      expect(after.subarray(3, 35).equals(before.subarray(3, 35))).toBe(false)
+      expect(JSON.parse((await strongroom(['inspect', at('in.sr'), '--json'])).text).recipients).toEqual([
+        { provider: 'tests', keyId: 'next' },
+      ])
+    }
+  })
+
+  it('leaves a file that is damaged as it was', async () => {
+    writeFileSync(at('in'), pattern(150_000))
+    await strongroom(['seal', at('in')])
+    const damaged = readFileSync(at('in.sr'))
+    damaged[100_000] = (damaged[100_000] as number) ^ 1
+    writeFileSync(at('in.sr'), damaged)
+    expect((await strongroom(['rewrap-file', at('in.sr')])).code).toBe(1)
+    expect(readFileSync(at('in.sr')).equals(damaged)).toBe(true)
+    expect(readdirSync(home).sort()).toEqual(['in', 'in.sr', 'strongroom.config.mjs'])
+  })
+})

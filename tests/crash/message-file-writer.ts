@@ -1,0 +1,14 @@
+import { rawAes } from 'strongroom/raw'
+import { openFile, sealFile } from '../../src/messages/file.ts'
+import { rewrapFile } from '../../src/messages/rewrap-file.ts'
+
+// Does one thing to files again and again until it is killed. Says so on stdout each time it starts.
+const [work, from = '', to = ''] = process.argv.slice(2)
+const kms = rawAes({ namespace: 'tests', name: 'crash', key: new Uint8Array(32).fill(4) })
+const options = { force: true, frameLength: 1024 }
+for (;;) {
+  process.stdout.write('.')
+  if (work === 'seal') await sealFile(kms, from, to, options)
+  else if (work === 'open') await openFile(kms, from, to, options)
+  else await rewrapFile(kms, from, { to: kms })
+}
