@@ -103,7 +103,13 @@ export type {
   PasswordOptions,
   PasswordVerification,
 } from './passwords/password-hasher.ts'
-export { type PasswordPepper, type PepperMode, type WithPepperOptions, withPepper } from './passwords/pepper.ts'
+export {
+  type PasswordPepper,
+  type PepperedHasher,
+  type PepperMode,
+  type WithPepperOptions,
+  withPepper,
+} from './passwords/pepper.ts'
 export {
   type PasswordBlocklist,
   type PasswordFault,

@@ -1,6 +1,7 @@
 import { defineStrongroom, type StrongroomConfig } from './config.ts'
-import { ConfigError } from './errors.ts'
+import { ConfigError, DecryptionError } from './errors.ts'
 import { EventHub, type EventOf, type EventType, type StrongroomEvent } from './events.ts'
+import { keyIdOf, parseField } from './format/field.ts'
 import type { JsonValue } from './format/json.ts'
 import { systemClock } from './keys/clock.ts'
 import { KeyManager } from './keys/key-manager.ts'
@@ -9,8 +10,7 @@ import { type KmsGroup, kmsGroup } from './keys/kms-group.ts'
 import { encodeScope, type KeyScope } from './keys/scope.ts'
 import type { KmsProvider } from './kms.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
-import type { PasswordHasher } from './passwords/password-hasher.ts'
-import { type PasswordPepper, withPepper } from './passwords/pepper.ts'
+import { type PasswordPepper, type PepperedHasher, withPepper } from './passwords/pepper.ts'
 import { RecordCipher } from './records/record-cipher.ts'
 import type { AnyRecord, CiphertextBytes, CiphertextText } from './records/record-types.ts'
 import { indexList } from './records/schema.ts'
@@ -65,7 +65,7 @@ export class Strongroom<Schemas extends Records = Records> {
   readonly #keyring: Keyring
   readonly #values: ValueCipher
   readonly #messages: Messages
-  readonly #passwords: PasswordHasher | undefined
+  readonly #passwords: PepperedHasher | undefined
 
   constructor(config: StrongroomConfig<Schemas>) {
     const { name, store, keyring = {}, onEvent } = config
@@ -159,7 +159,7 @@ export class Strongroom<Schemas extends Records = Records> {
     this.#messages.openRange(source, from, to, options)
 
   /** Hashes and verifies passwords, with a pepper. @throws ConfigError when the configuration has no `passwords` */
-  get passwords(): PasswordHasher {
+  get passwords(): PepperedHasher {
     if (this.#passwords === undefined) throw new ConfigError('add `passwords: argon2id()` to the configuration')
     return this.#passwords
   }
@@ -211,6 +211,17 @@ export class Strongroom<Schemas extends Records = Records> {
     await this.#keyring.loadScope('pepper', '')
   }
 
+  /** Brings the key of one stored password into memory: another process may have made it a moment ago. */
+  async #loadPepperOf(stored: string): Promise<void> {
+    if (!this.#keyring.holds('pepper', '')) await this.#loadPepper()
+    const field = parseField(stored)
+    const id = field && keyIdOf(field)
+    if (id === undefined || this.#keyring.find(id) !== undefined) return
+    await this.#keyring.load([id])
+    const isOurs = this.#keyring.find(id) !== undefined || (await this.#config.store.get([id])).length > 0
+    if (!isOurs) throw new DecryptionError()
+  }
+
   #pepper(): PasswordPepper {
     const options = (userId: string) => ({ context: { purpose: 'password', user: userId } })
     return {
@@ -219,7 +230,7 @@ export class Strongroom<Schemas extends Records = Records> {
         return this.#values.encrypt(hash, options(userId), 'pepper') as string
       },
       decrypt: async (stored, userId) => {
-        if (!this.#keyring.holds('pepper', '')) await this.#loadPepper()
+        await this.#loadPepperOf(stored)
         return this.#values.decrypt(stored, options(userId), 'pepper') as string
       },
       isCurrent: (stored) => this.#values.isCurrent(stored, 'pepper'),

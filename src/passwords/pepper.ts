@@ -27,6 +27,18 @@ export interface WithPepperOptions {
   readonly mode?: PepperMode
 }
 
+/** A hasher with a pepper. Every call needs a `userId`. */
+export interface PepperedHasher extends PasswordHasher {
+  /**
+   * Writes stored text again as the pepper would write it today, without any password: under the current key after a
+   * rotation, encrypted for the first time when the pepper is new, and plain when it is being retired.
+   *
+   * @returns the text to store with a compare-and-set write, or the same text when it is as it should be
+   * @throws DecryptionError when it was written for another user or under an unknown key
+   */
+  reencrypt(stored: string, options: PasswordOptions): Promise<string>
+}
+
 const PEPPERED_PREFIX = 'sr1_'
 
 /** Whether stored text is an encrypted hash. */
@@ -42,7 +54,7 @@ export function withPepper(
   hasher: PasswordHasher,
   pepper: PasswordPepper,
   { mode = 'on' }: WithPepperOptions = {},
-): PasswordHasher {
+): PepperedHasher {
   if (!['on', 'only', 'retire'].includes(mode)) {
     throw new InvalidInputError(`mode must be on, only or retire, received ${describe(mode)}`)
   }
@@ -60,13 +72,11 @@ export function withPepper(
       const hash = peppered ? await decrypt(stored, userId) : mode === 'only' ? undefined : stored
       const { valid, rehash } = await hasher.verify(password, hash, options)
       if (!valid) return { valid }
-      const isAsWritten = writes ? peppered && pepper.isCurrent(stored) : !peppered
-      if (rehash === undefined && isAsWritten) return { valid }
+      if (rehash === undefined && isAsWritten(stored as string)) return { valid }
       return { valid, rehash: await seal(rehash ?? (hash as string), userId) }
     },
 
-    needsRehash: (stored) =>
-      isPeppered(stored) ? !writes || !pepper.isCurrent(stored) : writes || hasher.needsRehash(stored),
+    needsRehash: (stored) => !isAsWritten(stored) || (!isPeppered(stored) && hasher.needsRehash(stored)),
 
     async wrapLegacy(stored, options) {
       const userId = userIdOf(options)
@@ -75,6 +85,18 @@ export function withPepper(
     },
 
     inspect: (stored) => hasher.inspect(stored),
+
+    async reencrypt(stored, options) {
+      const userId = userIdOf(options)
+      assertText(stored, 'the stored hash')
+      const peppered = isPeppered(stored)
+      if (isAsWritten(stored)) return stored
+      return seal(peppered ? await pepper.decrypt(stored, userId) : stored, userId)
+    },
+  }
+
+  function isAsWritten(stored: string): boolean {
+    return isPeppered(stored) ? writes && pepper.isCurrent(stored) : !writes
   }
 
   /** Undefined for a hash of another user or another key, which then costs and answers what an unknown user does. */
