@@ -33,7 +33,10 @@ async function create(parts: KeyParts, purpose: 'data' | 'index' | 'pepper', sco
   } as const
   const records = scopes.map((scope) => newKey(root, { ...base, scope }))
   const written = await parts.writer.write('create', async () => ({ create: records }))
-  if (Array.isArray(written)) return parts.keyring.admit(written)
+  if (Array.isArray(written)) {
+    await parts.keyring.admit(written)
+    return
+  }
 
   // Another process made some of them first, or a scope has keys that are all out of use.
   const missing = await parts.keyring.loadActive(purpose, scopes)

@@ -1,4 +1,4 @@
-import type { KeyLogChange, KeyLogEntry, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
+import type { KeyLogChange, KeyLogEntry, KeyRecord, KeyStore } from '../key-store.ts'
 import { followLog, LOG_START, type LogHead } from './log.ts'
 import { refused } from './record.ts'
 import type { RootKeys } from './root-keys.ts'
@@ -12,9 +12,11 @@ const PAGE = 1000
 export class KeyLedger {
   readonly #store: KeyStore
   readonly #roots: RootKeys
-  readonly #latest = new Map<string, { rev: number; state: KeyState }>()
+  readonly #latest = new Map<string, KeyLogChange>()
   #head: LogHead = LOG_START
-  #flight: Promise<readonly KeyLogChange[]> | undefined
+  readonly #unfollowed = new Map<string, KeyLogChange>()
+  #flight: Promise<void> | undefined
+  #next: Promise<void> | undefined
 
   constructor(store: KeyStore, roots: RootKeys) {
     this.#store = store
@@ -26,12 +28,16 @@ export class KeyLedger {
     return this.#head
   }
 
-  /** Reads what is new in the log and checks it. @returns the changes, oldest first @throws KeyRecordError `log` */
-  sync(): Promise<readonly KeyLogChange[]> {
-    this.#flight ??= this.#read().finally(() => {
-      this.#flight = undefined
-    })
-    return this.#flight
+  /** Reads what is new in the log and checks it. @throws KeyRecordError `log` */
+  sync(): Promise<void> {
+    if (this.#flight === undefined) return this.#start()
+    // A read that is under way may have begun before what its caller saw was written: those who come now share the next.
+    const start = () => {
+      this.#next = undefined
+      return this.#start()
+    }
+    this.#next ??= this.#flight.then(start, start)
+    return this.#next
   }
 
   /** Whether a record is the newest revision that the log, as far as it was read, knows of. */
@@ -50,7 +56,26 @@ export class KeyLedger {
     return this.#latest.has(id)
   }
 
-  async #read(): Promise<readonly KeyLogChange[]> {
+  /** The newest change of each key that nobody has followed yet. */
+  unfollowed(): KeyLogChange[] {
+    return [...this.#unfollowed.values()]
+  }
+
+  /** Says that keys in memory are as these changes say. */
+  followed(changes: readonly KeyLogChange[]): void {
+    for (const change of changes) {
+      if (this.#unfollowed.get(change.id) === change) this.#unfollowed.delete(change.id)
+    }
+  }
+
+  #start(): Promise<void> {
+    this.#flight = this.#read().finally(() => {
+      this.#flight = undefined
+    })
+    return this.#flight
+  }
+
+  async #read(): Promise<void> {
     const changes: KeyLogChange[] = []
     let head = this.#head
     let last: KeyLogEntry | undefined
@@ -62,14 +87,16 @@ export class KeyLedger {
       last = entries.at(-1) ?? last
       if (entries.length < PAGE) break
     }
-    if (last === undefined) return []
+    if (last === undefined) return
     const root = await this.#roots.get(last.root)
     if (!root.signedEntry(last)) {
       throw refused('log', 'log', `entry ${last.seq} of the key log is not signed by root key ${last.root}`)
     }
     this.#head = head
-    for (const { id, rev, state } of changes) this.#latest.set(id, { rev, state })
-    return changes
+    for (const change of changes) {
+      this.#latest.set(change.id, change)
+      this.#unfollowed.set(change.id, change)
+    }
   }
 
   /** A log that no longer holds the last entry seen here was cut or replaced. */

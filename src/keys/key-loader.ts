@@ -17,13 +17,13 @@ interface Flight {
  */
 export class KeyLoader {
   readonly #store: KeyStore
-  readonly #take: (record: KeyRecord) => Promise<void>
+  readonly #take: (record: KeyRecord) => Promise<unknown>
   readonly #flights = new Map<string, Promise<void>>()
   readonly #absent = new LRUCache<string, true>({ max: 10_000, ttl: ABSENT_MS })
   #queue: Flight[] = []
 
   /** @param take checks a record and brings its key into memory */
-  constructor(store: KeyStore, take: (record: KeyRecord) => Promise<void>) {
+  constructor(store: KeyStore, take: (record: KeyRecord) => Promise<unknown>) {
     this.#store = store
     this.#take = take
   }
@@ -48,11 +48,13 @@ export class KeyLoader {
   }
 
   async #read(flights: readonly Flight[]): Promise<void> {
+    const wanted = new Set(flights.map((flight) => flight.id))
     const records = new Map<string, KeyRecord>()
+    let stray: string | undefined
     try {
-      for (const record of await this.#store.get(flights.map((flight) => flight.id))) {
-        assertRecord(record)
-        records.set(record.id, record)
+      for (const record of await this.#store.get([...wanted])) {
+        if (wanted.has(record?.id)) records.set(record.id, record)
+        else stray = String(record?.id).slice(0, 32)
       }
     } catch (error) {
       for (const flight of flights) flight.done(error)
@@ -60,10 +62,18 @@ export class KeyLoader {
     }
     for (const { id, done } of flights) {
       const record = records.get(id)
-      if (record === undefined) this.#absent.set(id, true)
-      else if (record.purpose === 'root') done(refused(id, 'misplaced', 'a root key does not encrypt values'))
-      else await this.#take(record).then(() => done(), done)
-      done()
+      try {
+        if (record !== undefined) {
+          assertRecord(record)
+          if (record.purpose === 'root') throw refused(id, 'misplaced', 'a root key does not encrypt values')
+          await this.#take(record)
+        } else if (stray !== undefined) {
+          throw refused(id, 'misplaced', `the store gave the record of key ${stray} in its place`)
+        } else this.#absent.set(id, true)
+        done()
+      } catch (error) {
+        done(error)
+      }
     }
   }
 }

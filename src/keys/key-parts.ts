@@ -5,6 +5,7 @@ import type { KeyWriter } from './key-writer.ts'
 import type { Keyring } from './keyring.ts'
 import type { KmsGroup } from './kms-group.ts'
 import type { NewKey } from './new-key.ts'
+import { assertIsRecord, assertPlace } from './record-verifier.ts'
 import { describeScope } from './scope.ts'
 
 /** What every step in the life of a key works with. */
@@ -23,6 +24,7 @@ const SCOPE_LIMIT = 1000
 export async function readKey({ store, keyring }: KeyParts, id: string): Promise<KeyRecord> {
   const [record] = await store.get([id])
   if (record === undefined) throw new KeyNotFoundError(id)
+  assertIsRecord(record, id)
   return keyring.verified(record)
 }
 
@@ -33,6 +35,7 @@ export async function readScope(
   scope: string,
 ): Promise<KeyRecord[]> {
   const records = await store.list({ purpose, scope, limit: SCOPE_LIMIT })
+  for (const record of records) assertPlace(record, purpose, new Set([scope]))
   const checked = await Promise.all(records.map((record) => keyring.verified(record)))
   return checked.sort((a, b) => b.generation - a.generation)
 }
@@ -40,7 +43,10 @@ export async function readScope(
 /** The active records of these scopes, checked. */
 export async function readActive({ store, keyring }: KeyParts, purpose: KeyPurpose, scopes: readonly string[]) {
   const records = await store.findActive(purpose, scopes)
-  return Promise.all(records.map((record) => keyring.verified(record)))
+  const wanted = new Set(scopes)
+  for (const record of records) assertPlace(record, purpose, wanted)
+  const checked = await Promise.all(records.map((record) => keyring.verified(record)))
+  return checked.filter((record) => record.state === 'active')
 }
 
 /** What a new key of this scope is, one generation above all others. */

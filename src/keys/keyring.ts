@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { ClosedError, ConfigError, KeyNotResidentError, KeyRecordError, KeyUnavailableError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
-import type { KeyLogChange, KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
+import type { KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
 import type { Clock } from './clock.ts'
 import type { DataKey } from './data-key.ts'
 import type { IndexKey } from './index-key.ts'
@@ -9,7 +9,8 @@ import { KeyLedger } from './key-ledger.ts'
 import { KeyLoader } from './key-loader.ts'
 import type { KmsGroup } from './kms-group.ts'
 import { openKey } from './open-key.ts'
-import { assertRecord, refused } from './record.ts'
+import { refused } from './record.ts'
+import { assertPlace, RecordVerifier } from './record-verifier.ts'
 import type { RootKey } from './root-key.ts'
 import { type LeaseOptions, RootKeys } from './root-keys.ts'
 import { describeScope } from './scope.ts'
@@ -46,13 +47,14 @@ export class Keyring {
   readonly #clock: Clock
   readonly #store: KeyStore
   readonly #loader: KeyLoader
+  readonly #verifier: RecordVerifier
   readonly #keys: LRUCache<string, Resident>
   /** Active key ids by purpose and scope. */
   readonly #active = new Map<string, string>()
   /** Ids of all index keys that queries must use, by scope. */
   readonly #searchable = new Map<string, readonly string[]>()
   readonly #refreshInterval: number
-  readonly #flights = new Map<string, Promise<void>>()
+  readonly #flights = new Map<string, Promise<string[]>>()
   #rootId = ''
   #stopRefreshing: (() => void) | undefined
   #closed = false
@@ -65,7 +67,8 @@ export class Keyring {
     this.#refreshInterval = options.refreshInterval
     this.roots = new RootKeys(options)
     this.ledger = new KeyLedger(options.store, this.roots)
-    this.#loader = new KeyLoader(options.store, (record) => this.#materialise(record))
+    this.#verifier = new RecordVerifier({ ...options, roots: this.roots, ledger: this.ledger })
+    this.#loader = new KeyLoader(options.store, (record) => this.#hold(record))
     this.#keys = new LRUCache({
       max: options.maxKeys,
       dispose: (key, _id, why) => this.#disposed(key, why === 'evict' ? 'capacity' : this.#closed ? 'closed' : 'state'),
@@ -81,12 +84,8 @@ export class Keyring {
       )
     }
     if (second !== undefined) throw refused(record.id, 'misplaced', 'the store holds two active root keys')
-    await this.ledger.sync()
-    const root = await this.root(record.id)
-    if (root.record.state !== 'active' || !this.ledger.knows(root.id)) {
-      throw refused(root.id, 'log', 'the key log does not know it as the active root key')
-    }
-    this.#rootId = root.id
+    await this.refresh()
+    this.#rootId = (await this.#activeRoot(record.id)).id
     this.#scheduleRefresh()
   }
 
@@ -95,17 +94,10 @@ export class Keyring {
     return this.root(this.#rootId)
   }
 
-  /** A root key, checked against the key log. */
-  async root(id: string): Promise<RootKey> {
+  /** A root key, checked against the key log. @throws KeyRecordError, KmsError */
+  root(id: string): Promise<RootKey> {
     this.#assertOpen()
-    const root = await this.roots.get(id)
-    if (this.ledger.current(root.record) === 'current') return root
-    // The record was read before the log, or the log before the record: with both read again they must agree.
-    await this.ledger.sync()
-    await this.roots.reread(root)
-    const age = this.ledger.current(root.record)
-    if (age !== 'current') throw rolledBack(root.record, age)
-    return root
+    return this.#verifier.root(id)
   }
 
   /**
@@ -116,7 +108,7 @@ export class Keyring {
   active<Purpose extends 'data' | 'index' | 'pepper'>(purpose: Purpose, scope: string): Held<Purpose> {
     const id = this.#active.get(slot(purpose, scope))
     const key = id === undefined ? undefined : this.#usable(id)
-    if (key === undefined) throw this.#missing(purpose, scope)
+    if (key?.state !== 'active') throw this.#missing(purpose, scope)
     if (key.expired(this.#clock)) {
       throw new KeyUnavailableError(`key ${key.id} has reached its end: rotate it`, 'expired', key.id)
     }
@@ -138,7 +130,7 @@ export class Keyring {
   /** Whether a scope's active key is in memory and may be used now. */
   holds(purpose: KeyPurpose, scope: string): boolean {
     const id = this.#active.get(slot(purpose, scope))
-    return id !== undefined && this.#usable(id) !== undefined
+    return id !== undefined && this.#usable(id)?.state === 'active'
   }
 
   /** Whether everything a query in this scope needs is in memory. */
@@ -157,52 +149,54 @@ export class Keyring {
   async loadActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<string[]> {
     this.#assertOpen()
     const wanted = scopes.filter((scope) => !this.holds(purpose, scope))
-    const flying = wanted.map((scope) => this.#flights.get(slot(purpose, scope)))
-    const grounded = wanted.filter((_scope, at) => flying[at] === undefined)
+    const grounded = wanted.filter((scope) => !this.#flights.has(slot(purpose, scope)))
     for (let at = 0; at < grounded.length; at += BATCH) {
       const batch = grounded.slice(at, at + BATCH)
       const flight = this.#findActive(purpose, batch).finally(() => {
         for (const scope of batch) this.#flights.delete(slot(purpose, scope))
       })
       for (const scope of batch) this.#flights.set(slot(purpose, scope), flight)
-      flying.push(flight)
     }
-    await Promise.all(flying)
-    return wanted.filter((scope) => !this.holds(purpose, scope))
+    const flights = new Set(wanted.map((scope) => this.#flights.get(slot(purpose, scope))))
+    // What was found, not what is held: a key may have left memory again by the time the last of many has come.
+    const found = new Set((await Promise.all(flights)).flatMap((scopes) => scopes ?? []))
+    return wanted.filter((scope) => !found.has(scope))
   }
 
   /** Brings every key of a purpose and scope that may still be used into memory. */
   async loadScope(purpose: KeyPurpose, scope: string): Promise<void> {
     this.#assertOpen()
     const records = await this.#store.list({ purpose, scope, limit: BATCH })
+    for (const record of records) assertPlace(record, purpose, new Set([scope]))
     const usable = records.filter((record) => mayLoad(record.state) && record.state !== 'pending')
-    await this.admit(usable)
-    if (purpose === 'index') this.#indexScope(scope, usable)
+    const admitted = await this.admit(usable)
+    if (purpose === 'index') this.#indexScope(scope, admitted)
   }
 
-  /** Takes records that were read or written just now into memory, after checking them. */
-  async admit(records: readonly KeyRecord[]): Promise<void> {
+  /** Takes records that were read or written just now into memory, after checking them. @returns what they say now */
+  async admit(records: readonly KeyRecord[]): Promise<KeyRecord[]> {
+    const admitted: KeyRecord[] = []
     for (const record of records) {
-      if (this.#usable(record.id)?.state === record.state) this.#noteActive(record)
-      else await this.#hold(record)
+      if (!this.#holdsAs(record)) admitted.push(await this.#hold(record))
+      else {
+        this.#noteActive(record)
+        admitted.push(record)
+      }
     }
+    return admitted
   }
 
   /** Checks a record against its root key and the key log; reads it again if the two disagree. @throws KeyRecordError */
-  async verified(record: KeyRecord): Promise<KeyRecord> {
-    const root = await this.#verifyOnce(record)
-    if (root !== undefined) return record
-    await this.ledger.sync()
-    const [again] = await this.#store.get([record.id])
-    if (again === undefined) throw refused(record.id, 'rollback', 'it is gone from the store')
-    if ((await this.#verifyOnce(again)) === undefined) throw rolledBack(again, this.ledger.current(again))
-    return again
+  verified(record: KeyRecord): Promise<KeyRecord> {
+    this.#assertOpen()
+    return this.#verifier.verified(record)
   }
 
   /** Reads what other processes changed. Also done on a timer. */
   async refresh(): Promise<void> {
     this.#assertOpen()
-    await this.#apply(await this.ledger.sync())
+    await this.ledger.sync()
+    await this.#followChanges()
   }
 
   close(): void {
@@ -217,16 +211,15 @@ export class Keyring {
 
   // --- loading
 
-  async #findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<void> {
+  async #findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<string[]> {
     const wanted = new Set(scopes)
     const records = await this.#store.findActive(purpose, scopes)
     for (const record of records) {
-      assertRecord(record)
-      if (record.purpose !== purpose || !wanted.delete(record.scope)) {
-        throw refused(record.id, 'misplaced', `the store gave it as the active ${purpose} key of another scope`)
-      }
+      assertPlace(record, purpose, wanted)
+      wanted.delete(record.scope) // a second active key of one scope is misplaced as well
     }
-    await this.admit(records)
+    const admitted = await this.admit(records)
+    return admitted.filter((record) => record.state === 'active').map((record) => record.scope)
   }
 
   async #loadOne(id: string): Promise<void> {
@@ -234,88 +227,82 @@ export class Keyring {
     await this.#loader.load(id)
   }
 
-  /** The loader's last step: a record becomes a key in memory. */
-  async #materialise(record: KeyRecord): Promise<void> {
-    if (record.purpose === 'root' || !mayLoad(record.state)) return
-    await this.#hold(record)
-  }
-
-  async #hold(candidate: KeyRecord): Promise<void> {
+  async #hold(candidate: KeyRecord): Promise<KeyRecord> {
     try {
       const record = await this.verified(candidate)
-      if (!mayLoad(record.state)) return
+      if (!mayLoad(record.state)) return record
       const root = await this.root(record.parent as string)
       const held = this.#keys.get(record.id)
       if (held === undefined) this.#keys.set(record.id, openKey(root, record))
       else held.follow(record, root)
       this.#events.emit({ type: 'key.loaded', keyId: record.id, purpose: record.purpose, scope: record.scope })
       this.#noteActive(record)
+      return record
     } catch (error) {
-      if (error instanceof KeyRecordError)
-        this.#events.emit({ type: 'key.refused', keyId: error.keyId, fault: error.fault })
+      this.#reportRefusal(error)
       throw error
     }
   }
 
-  async #verifyOnce(record: KeyRecord): Promise<RootKey | undefined> {
-    assertRecord(record)
-    if (record.store !== this.name) {
-      throw refused(
-        record.id,
-        'store',
-        `it belongs to ${JSON.stringify(record.store)}: check the name of this Strongroom`,
-      )
-    }
-    const root = await this.root(record.parent ?? record.id)
-    if (root.record.purpose !== 'root') throw refused(record.id, 'parent', 'its parent is not a root key')
-    if (!root.signed(record)) throw await this.#explain(root, record)
-    return this.ledger.current(record) === 'current' ? root : undefined
-  }
-
-  /** Which kind of change broke the MAC: the wrap tells whether an attribute bound to it was changed as well. */
-  async #explain(root: RootKey, record: KeyRecord): Promise<KeyRecordError> {
-    try {
-      if (record.purpose !== 'root' && record.wraps.length > 0) openKey(root, record).wipe()
-    } catch (error) {
-      if (error instanceof KeyRecordError) return error
-    }
-    return refused(record.id, 'mac', 'its state, revision, reason or wraps were changed outside Strongroom')
-  }
-
   // --- following changes
 
-  async #apply(changes: readonly KeyLogChange[]): Promise<void> {
-    const touched = new Set(changes.map((change) => change.id))
-    if (touched.size === 0) return
-    const [root] = [...touched].filter((id) => id === this.#rootId)
-    if (root !== undefined) await this.#followRoot()
-    const held = [...touched].filter((id) => this.#keys.has(id))
-    for (let at = 0; at < held.length; at += BATCH) {
-      const records = await this.#store.get(held.slice(at, at + BATCH))
-      for (const record of records) await this.#follow(record)
+  /** Brings keys in memory up to what the key log says. What could not be read stays to be done at the next refresh. */
+  async #followChanges(): Promise<void> {
+    const changed = this.ledger.unfollowed()
+    for (const { id, state } of changed) if (state === 'destroyed') this.roots.forget(id)
+    if (changed.some(({ id }) => id === this.#rootId)) await this.#followRoot()
+    const failures: unknown[] = []
+    for (let at = 0; at < changed.length; at += BATCH) {
+      const batch = changed.slice(at, at + BATCH)
+      await this.#followBatch(batch.filter(({ id }) => this.#keys.has(id)).map(({ id }) => id)).catch((error) => {
+        if (!(error instanceof KeyRecordError)) throw error
+        failures.push(error)
+      })
+      this.ledger.followed(batch)
     }
+    if (failures.length > 0) throw failures[0]
   }
 
-  async #follow(candidate: KeyRecord): Promise<void> {
-    const record = await this.verified(candidate)
-    const key = this.#keys.get(record.id)
-    const place = slot(record.purpose, record.scope)
-    const wasActive = this.#active.get(place) === record.id
-    if (!mayLoad(record.state)) this.#keys.delete(record.id)
-    else key?.follow(record, await this.root(record.parent as string))
-    if (wasActive && record.state !== 'active') {
-      this.#active.delete(place)
-      await this.loadActive(record.purpose, [record.scope])
-    } else if (record.state === 'active') {
-      this.#active.set(place, record.id)
+  async #followBatch(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    const keys = ids.flatMap((id) => this.#keys.get(id) ?? [])
+    const records = new Map((await this.#store.get(ids)).map((record) => [record.id, record]))
+    const failures: unknown[] = []
+    for (const key of keys) await this.#follow(key, records.get(key.id)).catch((error) => failures.push(error))
+    for (const purpose of ['data', 'index', 'pepper'] as const) {
+      const scopes = new Set(keys.filter((key) => key.purpose === purpose).map((key) => key.scope))
+      await this.loadActive(purpose, [...scopes])
+      if (purpose !== 'index') continue
+      for (const scope of scopes) if (this.#searchable.has(scope)) await this.loadScope('index', scope)
     }
-    if (this.#searchable.has(record.scope) && record.purpose === 'index') await this.loadScope('index', record.scope)
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /** @throws KeyRecordError when the record is refused; the key is out of memory then */
+  async #follow(key: Resident, candidate: KeyRecord | undefined): Promise<void> {
+    try {
+      if (candidate === undefined) throw refused(key.id, 'rollback', 'it is gone from the store')
+      const record = await this.verified(candidate)
+      if (!mayLoad(record.state)) this.#keys.delete(key.id)
+      else key.follow(record, await this.root(record.parent as string))
+      this.#noteActive(record)
+    } catch (error) {
+      // Whatever the reason, the key log says that it is not what it was.
+      this.#keys.delete(key.id)
+      this.#reportRefusal(error)
+      throw error
+    }
   }
 
   async #followRoot(): Promise<void> {
     const [record] = await this.#store.findActive('root', [''])
-    if (record === undefined) return
-    this.#rootId = (await this.root(record.id)).id
+    if (record !== undefined) this.#rootId = (await this.#activeRoot(record.id)).id
+  }
+
+  async #activeRoot(id: string): Promise<RootKey> {
+    const root = await this.root(id)
+    if (root.record.state === 'active') return root
+    throw refused(id, 'misplaced', `the store gave it as the active root key, and it is ${root.record.state}`)
   }
 
   #scheduleRefresh(): void {
@@ -340,8 +327,22 @@ export class Keyring {
     return key?.root.usable(this.#clock.now()) ? key : undefined
   }
 
-  #noteActive(record: KeyRecord): void {
-    if (record.state === 'active') this.#active.set(slot(record.purpose, record.scope), record.id)
+  /** Whether a record says of a key in memory what is known of it already, so that nothing in it needs to be believed. */
+  #holdsAs({ id, purpose, scope, state }: KeyRecord): boolean {
+    const key = this.#usable(id)
+    return key !== undefined && key.purpose === purpose && key.scope === scope && key.state === state
+  }
+
+  #reportRefusal(error: unknown): void {
+    if (error instanceof KeyRecordError) {
+      this.#events.emit({ type: 'key.refused', keyId: error.keyId, fault: error.fault })
+    }
+  }
+
+  #noteActive({ id, purpose, scope, state }: KeyRecord): void {
+    const place = slot(purpose, scope)
+    if (state === 'active') this.#active.set(place, id)
+    else if (this.#active.get(place) === id) this.#active.delete(place)
   }
 
   #indexScope(scope: string, records: readonly KeyRecord[]): void {
@@ -357,6 +358,7 @@ export class Keyring {
     key.wipe()
     const place = slot(key.purpose, key.scope)
     if (this.#active.get(place) === key.id) this.#active.delete(place)
+    if (key.purpose === 'index') this.#searchable.delete(key.scope)
     this.#events.emit({ type: 'key.evicted', keyId: key.id, why })
   }
 
@@ -376,14 +378,4 @@ export class Keyring {
 
 function slot(purpose: KeyPurpose, scope: string): string {
   return `${purpose} ${scope}`
-}
-
-function rolledBack(record: KeyRecord, age: string): KeyRecordError {
-  return age === 'older'
-    ? refused(
-        record.id,
-        'rollback',
-        `it is at revision ${record.rev}, older than the key log says: an old copy was put back`,
-      )
-    : refused(record.id, 'log', `it is at revision ${record.rev}, which the key log does not know`)
 }

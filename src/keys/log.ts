@@ -4,6 +4,8 @@ import { labels } from '../crypto/kdf.ts'
 import type { KeyLogChange, KeyLogEntry } from '../key-store.ts'
 import { refused } from './record.ts'
 
+const DIGEST = /^[0-9a-f]{64}$/
+
 /** What the hash of the first entry stands on. */
 export const LOG_START: LogHead = { seq: 0, hash: '0'.repeat(64) }
 
@@ -71,13 +73,26 @@ function entryHash(entry: Omit<KeyLogEntry, 'hash' | 'mac'>): string {
   return hash('sha256', lengthPrefixed(parts), 'hex')
 }
 
-function isEntry(entry: KeyLogEntry): boolean {
+function isEntry(entry: KeyLogEntry | null): boolean {
   return (
+    typeof entry === 'object' &&
+    entry !== null &&
     typeof entry.at === 'string' &&
     typeof entry.action === 'string' &&
     typeof entry.root === 'string' &&
     typeof entry.mac === 'string' &&
+    DIGEST.test(entry.mac) &&
     Array.isArray(entry.changes) &&
-    entry.changes.every((change) => typeof change.id === 'string' && Number.isSafeInteger(change.rev))
+    entry.changes.every(isChange)
+  )
+}
+
+function isChange(change: KeyLogChange | null): boolean {
+  return (
+    typeof change === 'object' &&
+    change !== null &&
+    typeof change.id === 'string' &&
+    typeof change.state === 'string' &&
+    Number.isSafeInteger(change.rev)
   )
 }
