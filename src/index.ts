@@ -1,5 +1,8 @@
 export { defineStrongroom, type KeyringConfig, type StrongroomConfig } from './config.ts'
 export type { EncryptionContext } from './crypto/context.ts'
+export type { MaxAgeDays } from './doctor/ages.ts'
+export { type DoctorOptions, type DoctorReport, doctor } from './doctor/doctor.ts'
+export type { Finding } from './doctor/finding.ts'
 export {
   ClosedError,
   ConfigError,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { StrongroomError } from '../errors.ts'
+import { addDoctor } from './doctor.ts'
 import { addMessages } from './messages.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
@@ -17,6 +18,7 @@ export function createProgram(output: Output): Command {
       writeOut: (text) => void output.stdout.write(text),
       writeErr: (text) => void output.stderr.write(text.replace(/^error: /, 'strongroom: ')),
     })
+  addDoctor(program, output)
   addPasswords(program, output)
   addMessages(program, output)
   return program

@@ -1,0 +1,49 @@
+import type { StrongroomConfig } from '../config.ts'
+import { MAX_AGE_DAYS, type MaxAgeDays } from './ages.ts'
+import { examineClock } from './clock.ts'
+import type { Finding } from './finding.ts'
+import { examineKeys } from './keys.ts'
+import { examineKms } from './kms.ts'
+import { examineStore } from './store.ts'
+
+/** What to hold the configuration against. */
+export interface DoctorOptions {
+  /** How old an active key may be, in days, by purpose. Default: root 30, data 90, index 365, pepper 365. */
+  readonly maxAgeDays?: Partial<MaxAgeDays>
+  /** Active keys of each purpose to open at most. Default 10,000. */
+  readonly maxKeys?: number
+  /** The time somewhere else, to compare this machine's clock with. */
+  readonly reference?: () => Promise<Date>
+  /** The time of this machine, for tests. */
+  readonly now?: () => Date
+}
+
+/** What the doctor found; healthy when nothing is a problem. */
+export interface DoctorReport {
+  readonly healthy: boolean
+  readonly findings: readonly Finding[]
+}
+
+const DEFAULT_MAX_KEYS = 10_000
+
+/**
+ * Examines a configuration without changing anything: every KMS wraps and opens a random key and refuses a wrong
+ * context, the key store can be read and written and honours conditions, every active key opens, every root key opens
+ * by every KMS, no key is older than the policy, and the clock is right. Never throws for what it finds.
+ *
+ * Costs three calls to each KMS, and two for each root key in use. The providers and the store stay open.
+ */
+export async function doctor(config: StrongroomConfig, options: DoctorOptions = {}): Promise<DoctorReport> {
+  const { name, kms, store } = config
+  const { now = () => new Date(), reference, maxKeys = DEFAULT_MAX_KEYS } = options
+  const providers = Array.isArray(kms) ? kms : [kms]
+  const findings = (await Promise.all(providers.map((provider) => examineKms(provider, name)))).flat()
+  const storeFindings = await examineStore(store)
+  findings.push(...storeFindings)
+  if (storeFindings[0]?.status === 'ok') {
+    const maxAgeDays = { ...MAX_AGE_DAYS, ...options.maxAgeDays }
+    findings.push(...(await examineKeys({ name, store, providers, maxAgeDays, maxKeys, now: now() })))
+  }
+  findings.push(...(await examineClock(store, now, reference)))
+  return { healthy: findings.every(({ status }) => status !== 'problem'), findings }
+}
