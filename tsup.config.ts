@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 
@@ -41,6 +41,7 @@ const collectNotices: Plugin = {
         return `## ${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
       })
       const text = ['# Packages bundled into the command line (cli-vendor.js)\n', ...notices.sort()].join('\n')
+      mkdirSync('dist', { recursive: true })
       writeFileSync('dist/THIRD-PARTY-NOTICES.md', text)
     })
   },

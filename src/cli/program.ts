@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { StrongroomError } from '../errors.ts'
 import { addDoctor } from './doctor.ts'
+import { addInit } from './init.ts'
 import { addMessages } from './messages.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
@@ -19,6 +20,7 @@ export function createProgram(output: Output): Command {
       writeErr: (text) => void output.stderr.write(text.replace(/^error: /, 'strongroom: ')),
     })
   addDoctor(program, output)
+  addInit(program, output)
   addPasswords(program, output)
   addMessages(program, output)
   return program
