@@ -44,6 +44,8 @@ export type StrongroomEvent =
       readonly kind: string
       readonly ms: number
     }
+  /** A key was wrapped without this service, as `minWraps` allows: rewrap adds what is missing. */
+  | { readonly type: 'kms.missing'; readonly provider: string; readonly keyId: string; readonly kind: string }
   | { readonly type: 'keyring.refreshed'; readonly root: string; readonly validForMs: number }
   | {
       readonly type: 'keyring.refresh-failed'

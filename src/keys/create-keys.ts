@@ -1,4 +1,4 @@
-import { type KeyParts, outOfUse } from './key-parts.ts'
+import { commitSize, type KeyParts, outOfUse } from './key-parts.ts'
 import { newKey } from './new-key.ts'
 
 const BATCH = 10_000
@@ -16,7 +16,8 @@ export async function ensureActive(
   scopes: readonly string[],
 ): Promise<void> {
   const missing = await parts.keyring.loadActive(purpose, scopes)
-  for (let at = 0; at < missing.length; at += BATCH) await create(parts, purpose, missing.slice(at, at + BATCH))
+  const batch = commitSize(parts.store, BATCH)
+  for (let at = 0; at < missing.length; at += batch) await create(parts, purpose, missing.slice(at, at + batch))
 }
 
 async function create(parts: KeyParts, purpose: 'data' | 'index' | 'pepper', scopes: readonly string[]): Promise<void> {

@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts'
 import { ensureActive } from './create-keys.ts'
 import { assertMay, assertReason, type Change, stateChange } from './key-change.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
-import { type KeyParts, nextKey, readKey } from './key-parts.ts'
+import { commitSize, type KeyParts, nextKey, readKey } from './key-parts.ts'
 import { KeyWriter } from './key-writer.ts'
 import type { Keyring } from './keyring.ts'
 import type { KmsGroup } from './kms-group.ts'
@@ -149,9 +149,10 @@ export class KeyManager {
     if (scope !== 'all') return rotateScopes(this.#parts, purpose, [encodeScope(scope, this.#parts.name)], reason)
     const rotations: Rotation[] = []
     const scopes = await this.#activeScopes(purpose)
-    for (let at = 0; at < scopes.length; at += BATCH) {
+    const batch = commitSize(this.#parts.store, BATCH * 2) >> 1 // an old and a new key for each scope
+    for (let at = 0; at < scopes.length; at += batch) {
       options.signal?.throwIfAborted()
-      rotations.push(...(await rotateScopes(this.#parts, purpose, scopes.slice(at, at + BATCH), reason)))
+      rotations.push(...(await rotateScopes(this.#parts, purpose, scopes.slice(at, at + batch), reason)))
       options.onProgress?.(rotations.length)
     }
     return rotations

@@ -20,6 +20,11 @@ export interface KeyParts {
 
 const SCOPE_LIMIT = 1000
 
+/** How many records to write at once: `most`, or fewer where the store takes fewer. */
+export function commitSize(store: KeyStore, most: number): number {
+  return Math.max(1, Math.min(most, store.maxCommit ?? most))
+}
+
 /** A key's record, read afresh and checked. @throws KeyNotFoundError, KeyRecordError */
 export async function readKey({ store, keyring }: KeyParts, id: string): Promise<KeyRecord> {
   const [record] = await store.get([id])

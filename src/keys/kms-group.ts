@@ -11,7 +11,7 @@ import type { ResilienceOptions } from './resilience-options.ts'
 export interface KmsGroupOptions extends ResilienceOptions {
   /** In order of preference, 1 to 10. Every new key is wrapped under all of them; any one opens it. */
   readonly providers: readonly KmsProvider[]
-  /** Hears `kms.called` and `kms.failed`, once per attempt. */
+  /** Hears `kms.called` and `kms.failed` once per attempt, and `kms.missing` when a key was wrapped without a service. */
   readonly events: EventHub
   /** A key may be created when so many services wrapped it; the others are reported as missing. Default: all. */
   readonly minWraps?: number
@@ -79,6 +79,9 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
         else throw result.reason
       }
       if (wraps.length < minWraps) throw mostTelling(missing.map(({ error }) => error))
+      for (const { provider, keyId, error } of missing) {
+        events.emit({ type: 'kms.missing', provider, keyId, kind: error.kind })
+      }
       return { wraps, missing }
     },
 

@@ -3,7 +3,7 @@ import { encodeBase64url } from '../base64url.ts'
 import { equalBytes, wipe } from '../bytes.ts'
 import type { KeyRecord, KeyState } from '../key-store.ts'
 import type { Change } from './key-change.ts'
-import { type KeyParts, readKey } from './key-parts.ts'
+import { commitSize, type KeyParts, readKey } from './key-parts.ts'
 import { keyWrap } from './new-key.ts'
 import { unwrapSecret } from './open-key.ts'
 import { commitmentOf, rootContext, wrappedKeys } from './record.ts'
@@ -59,7 +59,15 @@ async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['mi
   const secret = await parts.kms.unwrap(wrappedKeys(record), { context }, verify)
   try {
     const { wraps, missing } = await parts.kms.wrap(secret, { context })
-    const after = { wraps: wraps.map((wrap) => keyWrap(wrap, parts.clock.date())) }
+    // What a service that is down once wrapped is kept: rewrapping must not make a gap where there was none.
+    const absent = parts.kms.providers.filter((one) =>
+      missing.some(({ provider, keyId }) => provider === one.name && keyId === one.keyId),
+    )
+    const kept = wrappedKeys(record).flatMap((wrap, at) => {
+      const old = record.wraps[at]
+      return old !== undefined && absent.some((one) => one.accepts(wrap)) ? [old] : []
+    })
+    const after = { wraps: [...wraps.map((wrap) => keyWrap(wrap, parts.clock.date())), ...kept] }
     await parts.writer.write('rewrap', async () => {
       const before = await readKey(parts, id)
       return mayRewrap(before.state) ? { change: [{ before, after, signer: root }] } : {}
@@ -72,9 +80,10 @@ async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['mi
 
 /** Moves keys from one root key to another, a batch a commit. Tombstones are signed anew, so that they stay provable. */
 async function* moveChildren(parts: KeyParts, from: string, to: RootKey): AsyncGenerator<number> {
+  const limit = commitSize(parts.store, BATCH)
   let after: string | undefined
   for (;;) {
-    const page = await parts.store.list({ parent: from, limit: BATCH, ...(after === undefined ? {} : { after }) })
+    const page = await parts.store.list({ parent: from, limit, ...(after === undefined ? {} : { after }) })
     const ids = page.filter((record) => isMoved(record.state)).map((record) => record.id)
     const old = await parts.keyring.root(from)
     const written = await parts.writer.write('rewrap', async () => {
@@ -88,7 +97,7 @@ async function* moveChildren(parts: KeyParts, from: string, to: RootKey): AsyncG
     })
     yield Array.isArray(written) ? written.length : 0
     after = page.at(-1)?.id
-    if (page.length < BATCH) return
+    if (page.length < limit) return
   }
 }
 
