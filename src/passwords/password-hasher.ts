@@ -1,6 +1,6 @@
 /** Whose password it is, and how the call waits its turn. */
 export interface PasswordOptions {
-  /** The user's id. Required when there is a pepper: the stored value is bound to it. */
+  /** The user's id. Required when there is a pepper, which binds the stored value to it; an unknown user has none. */
   readonly userId?: string | undefined
   /** Calls with one key wait behind each other, so that one client cannot hold up the rest: an IP address or a user name. */
   readonly key?: string | undefined

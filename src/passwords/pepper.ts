@@ -27,7 +27,7 @@ export interface WithPepperOptions {
   readonly mode?: PepperMode
 }
 
-/** A hasher with a pepper. Every call needs a `userId`. */
+/** A hasher with a pepper. Every call needs a `userId`, except `verify` for an unknown user. */
 export interface PepperedHasher extends PasswordHasher {
   /**
    * Writes stored text again as the pepper would write it today, without any password: under the current key after a
@@ -48,7 +48,7 @@ export function isPeppered(stored: string): boolean {
 
 /**
  * Puts a pepper around a hasher: stored values are encrypted hashes, useless without the key and for another user.
- * Every call needs a `userId`. Rotating the key is an ordinary re-encryption of the column; no password is needed.
+ * Every call needs a `userId`, except `verify` for an unknown user. Rotating the key is an ordinary re-encryption of the column; no password is needed.
  */
 export function withPepper(
   hasher: PasswordHasher,
@@ -67,13 +67,15 @@ export function withPepper(
     },
 
     async verify(password, stored, options) {
+      // An unknown user has no id to ask for.
+      if (stored === undefined || stored === null) return hasher.verify(password, stored, options)
       const userId = userIdOf(options)
-      const peppered = typeof stored === 'string' && isPeppered(stored)
-      const hash = peppered ? await decrypt(stored, userId) : mode === 'only' ? undefined : stored
+      assertText(stored, 'the stored hash')
+      const hash = await readable(stored, userId)
       const { valid, rehash } = await hasher.verify(password, hash, options)
-      if (!valid) return { valid }
-      if (rehash === undefined && isAsWritten(stored as string)) return { valid }
-      return { valid, rehash: await seal(rehash ?? (hash as string), userId) }
+      if (!valid || hash === undefined) return { valid: false }
+      if (rehash === undefined && isAsWritten(stored)) return { valid }
+      return { valid, rehash: await seal(rehash ?? hash, userId) }
     },
 
     needsRehash: (stored) => !isAsWritten(stored) || (!isPeppered(stored) && hasher.needsRehash(stored)),
@@ -99,8 +101,12 @@ export function withPepper(
     return isPeppered(stored) ? writes && pepper.isCurrent(stored) : !writes
   }
 
-  /** Undefined for a hash of another user or another key, which then costs and answers what an unknown user does. */
-  async function decrypt(stored: string, userId: string): Promise<string | undefined> {
+  /**
+   * The hash inside, or undefined for one that is not to be believed: of another user, under another key, or plain
+   * where only peppered ones are. It then costs and answers what an unknown user does.
+   */
+  async function readable(stored: string, userId: string): Promise<string | undefined> {
+    if (!isPeppered(stored)) return mode === 'only' ? undefined : stored
     try {
       return await pepper.decrypt(stored, userId)
     } catch (error) {

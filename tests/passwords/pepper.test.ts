@@ -65,11 +65,13 @@ test('a moved hash, a damaged one and an unknown user do the same work', async (
   }
 })
 
-test('every call needs the user id', async () => {
+test('every call needs the user id, except for an unknown user, who has none', async () => {
   const hasher = withPepper(plain, rotatingPepper())
+  expect(await hasher.verify(PASSWORD, undefined)).toEqual({ valid: false })
+  expect(await hasher.verify(PASSWORD, null)).toEqual({ valid: false })
   for (const options of [undefined, {}, { userId: '' }, { userId: 7 as unknown as string }]) {
     await expect(hasher.hash(PASSWORD, options)).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
-    await expect(hasher.verify(PASSWORD, undefined, options)).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+    await expect(hasher.verify(PASSWORD, 'sr1_0.AAAA', options)).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
     await expect(hasher.wrapLegacy('{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=', options)).rejects.toMatchObject({
       code: 'ERR_INVALID_INPUT',
     })
