@@ -40,7 +40,7 @@ export function wipe(...secrets: readonly Uint8Array[]): void {
   for (const secret of secrets) secret.fill(0)
 }
 
-/** `count`, then `length` and bytes of each part, all lengths u32 big-endian: an injective encoding of a list. Specification section 5.1. */
+/** `count`, then `length` and bytes of each part, all lengths u32 big-endian: an injective encoding of a list. Specification section 1.2. */
 export function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
   const encoded = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part))
   const out = Buffer.alloc(encoded.reduce((size, part) => size + 4 + part.byteLength, 4))

@@ -34,7 +34,7 @@ export interface KeyRecord {
   /** The name of the Strongroom that made it. */
   readonly store: string
   readonly purpose: KeyPurpose
-  /** Canonical text of the scope, empty for the one key of an application without scopes. At most 1,024 characters. */
+  /** Canonical text of the scope, empty for the one key of an application without scopes. At most 4,096 characters. */
   readonly scope: string
   /** 1, 2, 3, … within one purpose and scope. */
   readonly generation: number
