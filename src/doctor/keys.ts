@@ -130,7 +130,7 @@ async function examinePurpose(
   const left = seen > maxKeys || page.length === PAGE
   const more = left ? `; those behind the first ${maxKeys} were not opened` : ''
   if (opened > 0) {
-    const message = `${opened} active ${opened === 1 ? 'key opens' : 'keys open'} and give a known value back${more}`
+    const message = `${opened} active ${opened === 1 ? 'key opens and gives' : 'keys open and give'} a known value back${more}`
     found.push(finding('keys.sentinel', purpose, 'ok', message))
   }
   return found

@@ -26,10 +26,12 @@ export interface KmsGroup {
   /**
    * Wraps a key under every provider.
    *
+   * @param proven a wrap of this key that was opened just now: a service that can moves it to the newest version of its
+   * key by itself, and is not given the key
    * @returns one wrap per provider that answered, in the order of the providers, and what is missing
    * @throws KmsError when fewer than `minWraps` answered
    */
-  wrap(key: Uint8Array, call: KmsCall): Promise<{ wraps: WrappedKey[]; missing: MissingWrap[] }>
+  wrap(key: Uint8Array, call: KmsCall, proven?: WrappedKey): Promise<{ wraps: WrappedKey[]; missing: MissingWrap[] }>
 
   /**
    * Unwraps a key by any provider that is configured for one of its wraps, healthy ones first. Wraps behind the first
@@ -68,8 +70,8 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
   return {
     providers,
 
-    async wrap(key, call) {
-      const results = await Promise.allSettled(members.map((member) => wrapBy(member, key, call, events)))
+    async wrap(key, call, proven) {
+      const results = await Promise.allSettled(members.map((member) => wrapBy(member, key, call, events, proven)))
       const wraps: WrappedKey[] = []
       const missing: MissingWrap[] = []
       for (const [index, result] of results.entries()) {
@@ -118,11 +120,18 @@ interface Member {
   readonly calls: Resilience
 }
 
-async function wrapBy({ provider, calls }: Member, key: Uint8Array, call: KmsCall, events: EventHub) {
+async function wrapBy(
+  { provider, calls }: Member,
+  key: Uint8Array,
+  call: KmsCall,
+  events: EventHub,
+  proven: WrappedKey | undefined,
+): Promise<WrappedKey> {
   const report = reporter(provider, 'wrap', events)
   return calls.call(
     async (signal) => {
-      const wrapped = await provider.wrap(key, { context: call.context, signal })
+      const inside = { context: call.context, signal }
+      const wrapped = (await moved(provider, proven, inside)) ?? (await provider.wrap(key, inside))
       // A wrap that its own provider would not open is noticed now, while the key still exists.
       if (wrapped.provider === provider.name && provider.accepts(wrapped) && fits(wrapped)) return wrapped
       throw new KmsError(provider.name, 'misconfigured', 'wrapped under a key that it does not accept')
@@ -130,6 +139,21 @@ async function wrapBy({ provider, calls }: Member, key: Uint8Array, call: KmsCal
     report,
     call.signal,
   )
+}
+
+/** @returns undefined when the service cannot or may not: the key is wrapped anew then */
+async function moved(
+  provider: KmsProvider,
+  proven: WrappedKey | undefined,
+  call: KmsCall,
+): Promise<WrappedKey | undefined> {
+  if (provider.rewrap === undefined || proven === undefined || !provider.accepts(proven)) return undefined
+  try {
+    return await provider.rewrap(proven, call)
+  } catch (error) {
+    if (error instanceof KmsError && !error.retryable) return undefined
+    throw error
+  }
 }
 
 async function unwrapBy(

@@ -58,7 +58,9 @@ async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['mi
   const verify = (key: Uint8Array) => equalBytes(commitmentOf(key), commitment)
   const secret = await parts.kms.unwrap(wrappedKeys(record), { context }, verify)
   try {
-    const { wraps, missing } = await parts.kms.wrap(secret, { context })
+    // Of several wraps one was opened, and it is not told which: any other may hold something else.
+    const [proven, ...others] = wrappedKeys(record)
+    const { wraps, missing } = await parts.kms.wrap(secret, { context }, others.length === 0 ? proven : undefined)
     // What a service that is down once wrapped is kept: rewrapping must not make a gap where there was none.
     const absent = parts.kms.providers.filter((one) =>
       missing.some(({ provider, keyId }) => provider === one.name && keyId === one.keyId),

@@ -5,10 +5,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { kmsConformance } from '../../../providers/testing/index.ts'
+import { kmsConformance, memoryKeyStore } from '../../../providers/testing/index.ts'
 import { type VaultTransitOptions, vaultTransit } from '../../../providers/vault/index.ts'
 import { ConfigError, InvalidInputError, KmsError } from '../../../src/errors.ts'
+import type { KeyRecord } from '../../../src/key-store.ts'
+import { rootContext } from '../../../src/keys/record.ts'
 import type { KmsProvider } from '../../../src/kms.ts'
+import { openStrongroom } from '../../../src/strongroom.ts'
 import { VaultDouble } from '../../doubles/vault.ts'
 
 const CONTEXT = { app: 'billing', tenant: 'acme' }
@@ -120,6 +123,46 @@ describe('wrapping', () => {
     expect(connect({ namespace: 'team/b' }).accepts(wrapped)).toBe(false)
     const outside = connect({ auth: { token: () => 'x' } })
     expect(kindOf(await failure(outside.wrap(randomBytes(32), { context: CONTEXT })))).toBe('misconfigured')
+  })
+})
+
+describe('rotation in Vault', () => {
+  const rotated = async (policy: typeof POLICY | '*'): Promise<{ requests: string[]; keyIds: string[] }> => {
+    vault.createKey('billing', { derived: true })
+    const store = memoryKeyStore()
+    const kms = connect({ binding: 'derived', auth: { token: vault.createToken(policy) } })
+    const room = await openStrongroom({ name: 'app', kms, store }, { init: true })
+    const ciphertext = room.encrypt('hello', { context: { row: '1' } })
+    vault.keys.get('billing')?.versions.push(randomBytes(32))
+    vault.requests.length = 0
+    await room.keys.rewrap()
+    const requests = transitCalls()
+    const key = vault.keys.get('billing')
+    if (key) key.minDecryptionVersion = 2
+    const [root] = await store.list({ purpose: 'root', limit: 1 })
+    await room.refresh()
+    expect(room.decrypt(ciphertext, { context: { row: '1' } })).toBe('hello')
+    await kms.unwrap({ ...wrapOf(root), provider: 'vault-transit' }, { context: contextOf(root) })
+    await room.close()
+    return { requests, keyIds: root?.wraps.map(({ keyId }) => keyId) ?? [] }
+  }
+  const wrapOf = (root: KeyRecord | undefined) => {
+    const [wrap] = root?.wraps ?? []
+    return { keyId: wrap?.keyId ?? '', ciphertext: Buffer.from(wrap?.ciphertext ?? '', 'base64url') }
+  }
+  const contextOf = (root: KeyRecord | undefined) => (root ? rootContext(root) : {})
+
+  test('is followed by keys.rewrap inside Vault: the root key is not sent to it', async () => {
+    const { requests, keyIds } = await rotated('*')
+    expect(requests).toEqual(['POST transit/decrypt/billing', 'POST transit/rewrap/billing'])
+    expect(keyIds).toEqual(['transit/keys/billing/versions/2'])
+  })
+
+  test('is followed without the permission to rewrap as well', async () => {
+    const { 'transit/rewrap/billing': _, ...policy } = POLICY
+    const { requests, keyIds } = await rotated(policy as typeof POLICY)
+    expect(requests.at(-1)).toBe('POST transit/encrypt/billing')
+    expect(keyIds).toEqual(['transit/keys/billing/versions/2'])
   })
 })
 
