@@ -1,5 +1,4 @@
-import { assertText } from '../bytes.ts'
-import { InvalidInputError, KeyStateError } from '../errors.ts'
+import { KeyStateError } from '../errors.ts'
 import type { KeyRecord, KeyState } from '../key-store.ts'
 import type { UnsignedRecord } from './record.ts'
 import type { RootKey } from './root-key.ts'
@@ -11,8 +10,6 @@ export interface Change {
   readonly after: Partial<Pick<UnsignedRecord, 'state' | 'stateAt' | 'reason' | 'wraps' | 'parent'>>
   readonly signer: RootKey
 }
-
-const MAX_REASON = 1000
 
 /** A new state for a key. A destroyed key loses its wraps. */
 export function stateChange(
@@ -29,11 +26,4 @@ export function stateChange(
 /** Refuses a transition that the states do not allow. @throws KeyStateError */
 export function assertMay(record: KeyRecord, to: KeyState, action: string): void {
   if (!mayBecome(record.state, to)) throw new KeyStateError(record.id, record.state, action, nextStates(record.state))
-}
-
-/** Refuses a reason that is not a short text. @throws InvalidInputError */
-export function assertReason(reason: string | undefined): void {
-  if (reason === undefined) return
-  assertText(reason, 'reason')
-  if (reason.length > MAX_REASON) throw new InvalidInputError(`reason must have at most ${MAX_REASON} characters`)
 }

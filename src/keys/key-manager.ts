@@ -3,7 +3,16 @@ import type { EventHub } from '../events.ts'
 import type { KeyPurpose, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
 import type { Clock } from './clock.ts'
 import { ensureActive } from './create-keys.ts'
-import { assertMay, assertReason, type Change, stateChange } from './key-change.ts'
+import {
+  assertKeyId,
+  assertOptions,
+  assertPurpose,
+  assertReason,
+  assertState,
+  KEY_PURPOSES,
+  LOCAL_PURPOSES,
+} from './key-arguments.ts'
+import { assertMay, type Change, stateChange } from './key-change.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
 import { commitSize, type KeyParts, nextKey, readKey } from './key-parts.ts'
 import { KeyWriter } from './key-writer.ts'
@@ -95,7 +104,11 @@ export class KeyManager {
 
   /** One page of keys in order of id, each checked. @throws KeyRecordError when a record was changed outside Strongroom */
   async list(options: ListOptions = {}): Promise<KeyInfo[]> {
+    assertOptions(options)
     const { scope, limit = PAGE, ...query } = options
+    assertPurpose(query.purpose, KEY_PURPOSES)
+    assertState(query.state)
+    if (query.after !== undefined) assertKeyId(query.after, 'after')
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE) {
       throw new InvalidInputError(`limit must be a whole number from 1 to ${PAGE}`)
     }
@@ -111,9 +124,12 @@ export class KeyManager {
 
   /** Makes a key that waits: it encrypts nothing until `promote`. @throws InvalidInputError, KeyStoreError */
   async add(options: AddOptions = {}): Promise<KeyInfo> {
+    assertOptions(options)
     const { purpose = 'data', expiresAt = null, reason = null } = options
+    assertPurpose(purpose, LOCAL_PURPOSES)
     assertReason(reason ?? undefined)
-    if (expiresAt !== null && !(expiresAt instanceof Date && expiresAt.getTime() > Date.now())) {
+    const now = this.#parts.clock.date().getTime()
+    if (expiresAt !== null && !(expiresAt instanceof Date && expiresAt.getTime() > now)) {
       throw new InvalidInputError('expiresAt must be a Date in the future')
     }
     const scope = encodeScope(options.scope ?? {}, this.#parts.name)
@@ -143,7 +159,9 @@ export class KeyManager {
    * @throws KeyUnavailableError when the scope has no active key
    */
   async rotate(options: RotateOptions = {}): Promise<Rotation[]> {
+    assertOptions(options)
     const { purpose = 'data', scope = {}, reason } = options
+    assertPurpose(purpose, KEY_PURPOSES)
     assertReason(reason)
     if (purpose === 'root') return [await rotateRoot(this.#parts, reason)]
     if (scope !== 'all') return rotateScopes(this.#parts, purpose, [encodeScope(scope, this.#parts.name)], reason)
@@ -164,12 +182,22 @@ export class KeyManager {
    *
    * @throws KmsError, KeyStoreError
    */
-  rewrap(options: RewrapOptions = {}): Promise<RewrapReport> {
+  async rewrap(options: RewrapOptions = {}): Promise<RewrapReport> {
+    assertOptions(options)
     return rewrapKeys(this.#parts, options)
   }
 
-  /** Stops all use of a key until `resume`. Its scope cannot encrypt meanwhile. @throws KeyStateError */
-  suspend(id: string, reason?: string): Promise<KeyInfo> {
+  /**
+   * Stops all use of a key until `resume`. Its scope cannot encrypt meanwhile.
+   *
+   * @throws KeyStateError unless it is active, and for a root key, on which all others stand
+   */
+  async suspend(id: string, reason?: string): Promise<KeyInfo> {
+    assertReason(reason)
+    const record = await readKey(this.#parts, id)
+    if (record.purpose === 'root') {
+      throw new KeyStateError(id, record.state, 'suspend', 'every other key stands on it; rotate the root key instead')
+    }
     return this.#transition('suspend', id, 'suspended', reason)
   }
 

@@ -1,6 +1,7 @@
 import { KeyNotFoundError, KeyUnavailableError } from '../errors.ts'
 import type { KeyPurpose, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
 import type { Clock } from './clock.ts'
+import { assertKeyId } from './key-arguments.ts'
 import type { KeyWriter } from './key-writer.ts'
 import type { Keyring } from './keyring.ts'
 import type { KmsGroup } from './kms-group.ts'
@@ -25,8 +26,9 @@ export function commitSize(store: KeyStore, most: number): number {
   return Math.max(1, Math.min(most, store.maxCommit ?? most))
 }
 
-/** A key's record, read afresh and checked. @throws KeyNotFoundError, KeyRecordError */
+/** A key's record, read afresh and checked. @throws InvalidInputError, KeyNotFoundError, KeyRecordError */
 export async function readKey({ store, keyring }: KeyParts, id: string): Promise<KeyRecord> {
+  assertKeyId(id)
   const [record] = await store.get([id])
   if (record === undefined) throw new KeyNotFoundError(id)
   assertIsRecord(record, id)

@@ -5,8 +5,9 @@ import { equalBytes, lengthPrefixed } from '../bytes.ts'
 import type { EncryptionContext } from '../crypto/context.ts'
 import { hkdfExpand, labels } from '../crypto/kdf.ts'
 import { KeyRecordError, type KeyRecordFault } from '../errors.ts'
-import type { KeyPurpose, KeyRecord, KeyState } from '../key-store.ts'
+import type { KeyRecord } from '../key-store.ts'
 import type { WrappedKey } from '../kms.ts'
+import { KEY_PURPOSES, KEY_STATES } from './key-arguments.ts'
 
 /** Everything in a record but its MAC. */
 export type UnsignedRecord = Omit<KeyRecord, 'mac'>
@@ -14,16 +15,6 @@ export type UnsignedRecord = Omit<KeyRecord, 'mac'>
 const ID = /^[0-9a-f]{32}$/
 const DIGEST = /^[0-9a-f]{64}$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-const PURPOSES: readonly string[] = ['root', 'data', 'index', 'pepper'] satisfies KeyPurpose[]
-const STATES: readonly string[] = [
-  'pending',
-  'active',
-  'suspended',
-  'decrypt_only',
-  'compromised',
-  'destroy_scheduled',
-  'destroyed',
-] satisfies KeyState[]
 const MAX_WRAPS = 10
 
 /** The commitment of a key, 32 bytes: its first 16 are the key's id. Specification section 4.1. */
@@ -91,14 +82,14 @@ export function assertRecord(record: KeyRecord): void {
   check(id !== 'unknown', 'id')
   check(isText(record.commitment, DIGEST) && record.commitment.startsWith(id), 'commitment')
   check(isText(record.store) && record.store.length <= 64, 'store')
-  check(PURPOSES.includes(record.purpose), 'purpose')
+  check(KEY_PURPOSES.includes(record.purpose), 'purpose')
   check(isText(record.scope) && record.scope.length <= 4096, 'scope')
   check(isCount(record.generation), 'generation')
   check(isText(record.parent, ID) === hasParent(record), 'parent')
   check(hasParent(record) || record.parent === null, 'parent')
   check(isText(record.createdAt, TIME), 'createdAt')
   check(record.expiresAt === null || isText(record.expiresAt, TIME), 'expiresAt')
-  check(STATES.includes(record.state), 'state')
+  check(KEY_STATES.includes(record.state), 'state')
   check(isText(record.stateAt, TIME), 'stateAt')
   check(record.reason === null || (isText(record.reason) && record.reason.length <= 1024), 'reason')
   check(isCount(record.rev), 'rev')

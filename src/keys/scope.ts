@@ -18,6 +18,8 @@ export interface KeyScope {
 }
 
 const MAX_PART = 200
+/** What key stores make room for. */
+const MAX_TEXT = 1024
 const PARTS = ['tenant', 'subject', 'bucket'] as const
 const SUBJECT_HASH_LENGTH = 22
 
@@ -45,6 +47,9 @@ export function encodeScope(scope: KeyScope, storeName: string): string {
     text += `${text && ';'}subject=${hashSubject(scope.subject, scope.tenant ?? '', storeName)}`
   }
   if (scope.bucket !== undefined) text += `${text && ';'}bucket=${encodePart(scope.bucket, 'bucket')}`
+  if (text.length > MAX_TEXT) {
+    throw new InvalidInputError(`a scope must have at most ${MAX_TEXT} characters once it is percent-encoded`)
+  }
   return text
 }
 

@@ -167,6 +167,8 @@ export async function openKeys(options: KeysOptions = {}) {
     providers,
     events,
     maxAttempts: 1,
+    openAfter: 1000, // its waits are real time, the clock here is not
+    recoveryMs: 0,
     ...(options.minWraps === undefined ? {} : { minWraps: options.minWraps }),
   })
   const name = options.name ?? 'tests'
@@ -192,5 +194,11 @@ export async function freshKeys(options: Omit<KeysOptions, 'store' | 'kms' | 'cl
   const kms: MemoryKms = memoryKms()
   const clock = new FakeClock()
   const first = await openKeys({ ...options, store, kms, clock })
-  return { ...first, store, kms, clock, again: (more: KeysOptions = {}) => openKeys({ store, kms, clock, ...more }) }
+  return {
+    ...first,
+    store,
+    kms,
+    clock,
+    again: async (more: KeysOptions = {}) => ({ ...(await openKeys({ store, kms, clock, ...more })), store, kms }),
+  }
 }
