@@ -1,81 +1,102 @@
-import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { argon2id, type PasswordHasher } from 'strongroom'
+import { argon2id } from 'strongroom'
 import type { Argon2Engine } from '../src/passwords/engine.ts'
 import { type Argon2EngineName, argon2EngineNames, loadEngine } from '../src/passwords/load-engine.ts'
+import { BUDGET_MIB, bareHash, PASSWORD, parameters, runStorm } from './login-storm.ts'
+import { measure, ratio, type Speed } from './measure.ts'
+import { type Result, type Suite, speedLine } from './result.ts'
 
-/** One contender under load. */
-export interface LoginRun {
-  readonly name: string
-  readonly loginsPerSecond: number
-  /** Time from arrival to answer, in ms. */
-  readonly p50: number
-  readonly p99: number
-  /** 99th percentile of the event loop's delay, in ms. */
-  readonly loopDelayP99: number
-  /** Growth of resident memory over the run, in MiB. */
-  readonly rssMiB: number
-}
-
-/** What `passwordBenchmark` measured; the targets are those of the performance notes. */
-export interface PasswordNumbers {
-  readonly logins: number
-  readonly budgetMiB: number
-  readonly runs: readonly LoginRun[]
-  /** Time of one verify over the bare engine's time for the same hash, by engine. */
-  readonly overhead: Readonly<Record<string, number>>
-  /** Median of a wrong password over the median of an unknown user. */
-  readonly unknownRatio: number
-}
-
-const PASSWORD = 'correct horse battery staple'
-const BUDGET_MIB = 256
-const parameters = { memoryKiB: 19_456, passes: 2, parallelism: 1 } as const
-
-/**
- * 500 logins that arrive at once, at the OWASP minimum, for each engine that is here: through Strongroom, and through
- * the bare library as it is commonly called. Then the cost of Strongroom around one hash, and whether an unknown user
- * can be told from a known one by time.
- */
-export async function passwordBenchmark({ logins = 500, timings = 1000 } = {}): Promise<PasswordNumbers> {
+/** P9: passwords. Every engine that is here, through Strongroom and bare, alone and 500 at once. */
+export const passwords: Suite = async ({ quick }) => {
   const engines = await enginesHere()
-  const runs: LoginRun[] = []
-  const overhead: Record<string, number> = {}
-  for (const [name, engine] of engines) {
-    const hasher = argon2id({
-      ...parameters,
-      engine: name,
-      admission: { memoryMiB: BUDGET_MIB, queue: logins, deadlineMs: 600_000 },
-    })
-    const stored = await hasher.hash(PASSWORD)
-    const login = () => hasher.verify(PASSWORD, stored)
-    runs.push(await storm(`strongroom, ${name}`, logins, login))
-    runs.push(await storm(`bare ${name}`, logins, () => bare(engine)))
-    overhead[name] = await ratio(
-      () => login(),
-      () => bare(engine),
-      60,
-    )
-  }
-  return { logins, budgetMiB: BUDGET_MIB, runs, overhead, unknownRatio: await unknownRatio(timings) }
+  return [
+    ...(await alone(engines, quick)),
+    ...(await storms(engines, quick ? 20 : 500)),
+    await unknownUser(quick ? 5 : 1000),
+  ]
 }
 
-/** The numbers as lines for people. */
-export function describePasswordNumbers(numbers: PasswordNumbers): string[] {
-  const rows = numbers.runs.map(
-    ({ name, loginsPerSecond, p50, p99, loopDelayP99, rssMiB }) =>
-      `${name.padEnd(32)} ${fixed(loginsPerSecond)} logins/s   p50 ${fixed(p50)} ms   p99 ${fixed(p99)} ms   loop p99 ${fixed(loopDelayP99)} ms   RSS +${fixed(rssMiB)} MiB`,
-  )
-  const over = Object.entries(numbers.overhead).map(
-    ([name, value]) => `one verify over the bare hash, ${name}: ${value.toFixed(3)} (target 1.05)`,
-  )
-  return [
-    `${numbers.logins} logins at once, Argon2id m=${parameters.memoryKiB} t=${parameters.passes} p=1, budget ${numbers.budgetMiB} MiB`,
-    ...rows,
-    ...over,
-    `wrong password over unknown user, medians: ${numbers.unknownRatio.toFixed(4)} (target 0.98 to 1.02)`,
-  ]
+/** One after another: what Strongroom costs around a hash, and how the engines compare. */
+async function alone(engines: [Argon2EngineName, Argon2Engine][], quick: boolean): Promise<Result[]> {
+  const contenders = []
+  for (const [name, engine] of engines) {
+    const hasher = argon2id({ ...parameters, engine: name })
+    const stored = await hasher.hash(PASSWORD)
+    contenders.push({ name: `bare ${name}`, run: () => bareHash(engine), async: true })
+    contenders.push({ name: `verify, ${name}`, run: () => hasher.verify(PASSWORD, stored), async: true })
+  }
+  const speeds = await measure(contenders, quick ? { rounds: 2, roundMs: 20 } : { rounds: 40, roundMs: 200 })
+  const speedOf = (name: string) => speeds.find((speed) => speed.name === name) as Speed
+  const lines = engines.flatMap(([name]) => [
+    speedLine('P9 alone', speedOf(`bare ${name}`)),
+    speedLine('P9 alone', speedOf(`verify, ${name}`), ratio(speedOf(`verify, ${name}`), speedOf(`bare ${name}`)), {
+      atLeast: 0.95,
+    }),
+  ])
+  if (engines.some(([name]) => name === '@node-rs/argon2')) {
+    const times = ratio(speedOf('verify, @node-rs/argon2'), speedOf('bare argon2'))
+    lines.push({
+      id: 'P9 engine',
+      what: 'verify, @node-rs/argon2, over bare argon2',
+      measured: `${times.toFixed(2)} ×`,
+      value: times,
+      target: { atLeast: 1.8 },
+    })
+  }
+  return lines
+}
+
+/** All at once: memory, the event loop, and how long people wait. */
+async function storms(engines: [Argon2EngineName, Argon2Engine][], logins: number): Promise<Result[]> {
+  const lines: Result[] = []
+  for (const [engine] of engines) {
+    for (const bare of [false, true]) {
+      const who = `${logins} at once, ${bare ? 'bare ' : ''}${engine}`
+      const storm = await runStorm({ engine, bare, logins })
+      const { loginsPerSecond, p50, p99, loopDelayP99, rssMiB, inFlight } = storm
+      const line = (what: string, value: number, unit: string, most?: number): Result => ({
+        id: 'P9 storm',
+        what: `${who}: ${what}`,
+        measured: `${value.toFixed(unit === '' ? 0 : 1)} ${unit}`.trim(),
+        ...(bare || most === undefined ? {} : { value, target: { atMost: most } }),
+      })
+      lines.push(
+        line('logins', loginsPerSecond, '/s'),
+        line('wait, median', p50, 'ms'),
+        line('wait, p99', p99, 'ms'),
+        line('event loop, p99', loopDelayP99, 'ms', 20),
+        line('memory above the start', rssMiB, 'MiB', BUDGET_MIB),
+        line('hashes given to the engine at once', inFlight, '', availableParallelism()),
+      )
+    }
+  }
+  return lines
+}
+
+/** A wrong password and an unknown user in turn, so that whatever else the machine does falls on both alike. */
+async function unknownUser(rounds: number): Promise<Result> {
+  const hasher = argon2id(parameters)
+  const stored = await hasher.hash(PASSWORD)
+  const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] }
+  for (let round = 0; round < rounds; round++) {
+    for (const which of round % 2 === 0 ? (['known', 'unknown'] as const) : (['unknown', 'known'] as const)) {
+      const started = performance.now()
+      await hasher.verify('wrong', which === 'known' ? stored : undefined)
+      times[which].push(performance.now() - started)
+    }
+  }
+  const gap = Math.abs(median(times.known) / median(times.unknown) - 1)
+  return {
+    id: 'P9 timing',
+    what: `wrong password and unknown user, gap of medians, ${rounds} each`,
+    measured: `${(100 * gap).toFixed(2)} %`,
+    value: gap,
+    target: { atMost: 0.02 },
+  }
+}
+
+function median(times: number[]): number {
+  return times.sort((a, b) => a - b)[times.length >> 1] as number
 }
 
 async function enginesHere(): Promise<[Argon2EngineName, Argon2Engine][]> {
@@ -85,78 +106,4 @@ async function enginesHere(): Promise<[Argon2EngineName, Argon2Engine][]> {
     if (engine !== undefined) found.push([name, engine])
   }
   return found
-}
-
-function bare(engine: Argon2Engine): Promise<Buffer> {
-  const password = Buffer.from(PASSWORD)
-  return engine.hash({ ...parameters, type: 'argon2id', version: 19, hashLength: 32, password, salt: randomBytes(16) })
-}
-
-async function storm(name: string, logins: number, login: () => Promise<unknown>): Promise<LoginRun> {
-  await login()
-  globalThis.gc?.()
-  const before = process.memoryUsage.rss()
-  let peak = before
-  const watch = setInterval(() => {
-    peak = Math.max(peak, process.memoryUsage.rss())
-  }, 5)
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
-  const started = performance.now()
-  const times: number[] = []
-  await Promise.all(
-    Array.from({ length: logins }, async () => {
-      await login()
-      times.push(performance.now() - started)
-    }),
-  )
-  const seconds = (performance.now() - started) / 1000
-  delay.disable()
-  clearInterval(watch)
-  times.sort((a, b) => a - b)
-  return {
-    name,
-    loginsPerSecond: logins / seconds,
-    p50: times[Math.floor(times.length * 0.5)] as number,
-    p99: times[Math.floor(times.length * 0.99)] as number,
-    loopDelayP99: delay.percentile(99) / 1e6,
-    rssMiB: (peak - before) / 1_048_576,
-  }
-}
-
-/** Known and unknown users in turn, so that whatever else the machine does falls on both alike. */
-async function unknownRatio(timings: number): Promise<number> {
-  const hasher: PasswordHasher = argon2id(parameters)
-  const stored = await hasher.hash(PASSWORD)
-  return ratio(
-    () => hasher.verify('wrong', stored),
-    () => hasher.verify('wrong', undefined),
-    timings,
-  )
-}
-
-/** Median time of `a` over median time of `b`, called in turn; the order changes each time. */
-async function ratio(a: () => Promise<unknown>, b: () => Promise<unknown>, rounds: number): Promise<number> {
-  const times: [number[], number[]] = [[], []]
-  for (let round = 0; round < rounds; round++) {
-    for (const which of round % 2 === 0 ? [0, 1] : [1, 0]) {
-      const started = performance.now()
-      await (which === 0 ? a : b)()
-      times[which]?.push(performance.now() - started)
-    }
-  }
-  return median(times[0]) / median(times[1])
-}
-
-function median(times: number[]): number {
-  return times.sort((a, b) => a - b)[times.length >> 1] as number
-}
-
-function fixed(value: number): string {
-  return value.toFixed(1).padStart(8)
-}
-
-if (import.meta.filename === process.argv[1]) {
-  console.log(`Node ${process.version}, ${availableParallelism()} cores`)
-  for (const line of describePasswordNumbers(await passwordBenchmark())) console.log(line)
 }

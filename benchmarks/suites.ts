@@ -1,4 +1,5 @@
 import { blindIndex } from './blind-index-suite.ts'
+import { passwords } from './passwords.ts'
 import { records } from './records.ts'
 import type { Suite } from './result.ts'
 
@@ -6,4 +7,5 @@ import type { Suite } from './result.ts'
 export const suites: Readonly<Record<string, Suite>> = {
   records,
   index: blindIndex,
+  passwords,
 }
