@@ -33,10 +33,10 @@ export default defineStrongroom({
   name: '${name}',
 
   // The key that wraps all other keys. For production, a cloud KMS or an HSM takes its place in one line, for example
-  // awsKms({ keyId: 'alias/${name}' }) from 'strongroom/aws'; \`strongroom rewrap\` then moves the keys there.
+  // awsKms({ keyId: 'alias/${name}' }) from 'strongroom/aws'; \`room.keys.rewrap()\` then moves the keys there.
   kms: sodiumKms({ path: beside('strongroom.key')${locked ? ', passphrase' : ''} }),
 
-  // The wrapped keys. Several machines share them in a database, for example postgresKeyStore from 'strongroom/postgres'.
+  // The wrapped keys. Several machines share them in a database, for example dynamoKeyStore from 'strongroom/aws'.
   store: fileKeyStore({ path: beside('strongroom.keystore') }),
 
   records: { customers },

@@ -1,0 +1,54 @@
+// Packs the package, installs it in an empty project, and walks the README there as a new user would.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+const folder = mkdtempSync(join(tmpdir(), 'strongroom-package-'))
+const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, encoding: 'utf8' })
+
+try {
+  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder], process.cwd()).replace(/^[^[]*/, ''))
+  console.log(`packed size: ${kib(packed.size)}, unpacked ${kib(packed.unpackedSize)}, ${packed.files.length} files`)
+
+  run('npm', ['init', '-y'])
+  run('npm', ['install', '--no-audit', '--no-fund', join(folder, packed.filename)])
+  const tree = JSON.parse(run('npm', ['ls', '--all', '--json', '--omit=peer']))
+  console.log(`install footprint: ${kib(sizeOf(join(folder, 'node_modules')))}, ${count(tree)} packages`)
+
+  console.log(run('npx', ['strongroom', 'init', '--no-passphrase']).trim())
+  const program = /```ts\n(import \{ openStrongroom \}[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8'))?.[1]
+  if (program === undefined) throw new Error('README.md lacks its first program')
+  writeFileSync(join(folder, 'app.ts'), program)
+  run('npm', ['install', '--no-audit', '--no-fund', 'tsx'])
+  const shown = run('npx', ['tsx', 'app.ts'])
+  for (const expected of [/sr1_-/, /Ada@Example\.com/, /'01[0-9a-f]+'/]) {
+    if (!expected.test(shown)) throw new Error(`the first program did not print ${expected}:\n${shown}`)
+  }
+  console.log('the first program of README.md runs as it stands')
+  console.log(run('npx', ['strongroom', 'doctor']).trim())
+
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const installed = join(folder, 'node_modules', 'strongroom')
+  for (const [subpath, target] of Object.entries(exports)) {
+    if (typeof target === 'string') continue
+    await import(pathToFileURL(join(installed, target.default)).href)
+    console.log(`imports without any optional package: strongroom${subpath.slice(1)}`)
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function kib(bytes) {
+  return `${Math.round(bytes / 1024).toLocaleString('en')} KiB`
+}
+
+function sizeOf(path) {
+  if (!statSync(path).isDirectory()) return statSync(path).size
+  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0)
+}
+
+function count(tree) {
+  return Object.values(tree.dependencies ?? {}).reduce((sum, child) => sum + 1 + count(child), 0)
+}
