@@ -9,7 +9,9 @@ const folder = mkdtempSync(join(tmpdir(), 'strongroom-package-'))
 const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, encoding: 'utf8' })
 
 try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder], process.cwd()).replace(/^[^[]*/, ''))
+  const [packed] = JSON.parse(
+    run('npm', ['pack', '--json', '--pack-destination', folder], process.cwd()).replace(/^[^[]*/, ''),
+  )
   console.log(`packed size: ${kib(packed.size)}, unpacked ${kib(packed.unpackedSize)}, ${packed.files.length} files`)
 
   run('npm', ['init', '-y'])
