@@ -15,7 +15,6 @@ import { MAX_VALUE_BYTES } from './typed-value.ts'
 export const FIELD_FORMAT = 0xf9
 export const KEY_ID_LENGTH = 16
 export const HEADER_LENGTH = 1 + KEY_ID_LENGTH
-export const NONCE_AT = HEADER_LENGTH
 /** Bytes that a field ciphertext adds to its typed plaintext. */
 export const FIELD_OVERHEAD = HEADER_LENGTH + NONCE_LENGTH + TAG_LENGTH
 export const TEXT_PREFIX = 'sr1_'

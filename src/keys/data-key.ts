@@ -4,7 +4,7 @@ import { hkdfExpand, labels } from '../crypto/kdf.ts'
 import { randomInto } from '../crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, Xaes256Gcm } from '../crypto/xaes.ts'
 import { KeyUnavailableError } from '../errors.ts'
-import { AAD_LABEL, FIELD_FORMAT, FIELD_OVERHEAD, HEADER_LENGTH, NONCE_AT, TEXT_PREFIX_BYTES } from '../format/field.ts'
+import { AAD_LABEL, FIELD_FORMAT, FIELD_OVERHEAD, HEADER_LENGTH, TEXT_PREFIX_BYTES } from '../format/field.ts'
 import type { KeyRecord } from '../key-store.ts'
 import { ResidentKey } from './resident-key.ts'
 import type { RootKey } from './root-key.ts'
@@ -60,7 +60,7 @@ export class DataKey extends ResidentKey {
    */
   decrypt(field: Buffer, aad: Buffer): Buffer | undefined {
     this.#header.copy(aad, AAD_LABEL.byteLength)
-    return this.#cipher.decryptFrom(field, NONCE_AT, field.byteLength, aad)
+    return this.#cipher.decryptFrom(field, HEADER_LENGTH, field.byteLength, aad)
   }
 
   wipe(): void {

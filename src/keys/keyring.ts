@@ -367,7 +367,7 @@ export class Keyring {
     this.#events.emit({ type: 'key.missed', scope })
     return new KeyNotResidentError(
       `the ${purpose} key for ${describeScope(scope)}`,
-      'call `await room.unlock([scope])` first, or an asynchronous method such as `encryptMany`',
+      `call \`await room.unlock([scope])\` first, or an asynchronous method such as \`${purpose === 'index' ? 'indexMany' : 'encryptMany'}\``,
     )
   }
 
