@@ -23,22 +23,13 @@ export interface FrameCipher {
   readonly suite: Suite
   readonly key: Buffer
   readonly messageId: Buffer
-  readonly aad: Readonly<Record<FrameKind, Buffer>>
+  /** Made when the first frame of the kind comes: most messages have one frame. */
+  readonly aad: Partial<Record<FrameKind, Buffer>>
 }
 
-/** Prepares the authenticated data of a message once; number and length are filled in for each frame. Specification, section 5. */
+/** Prepares the cipher of a message. Specification, section 5. */
 export function frameCipher(suite: Suite, key: Buffer, messageId: Buffer): FrameCipher {
-  const aad = (label: string) => Buffer.concat([messageId, Buffer.from(label, 'latin1'), Buffer.alloc(4 + 8)])
-  return {
-    suite,
-    key,
-    messageId,
-    aad: {
-      regular: aad('AWSKMSEncryptionClient Frame'),
-      final: aad('AWSKMSEncryptionClient Final Frame'),
-      whole: aad('AWSKMSEncryptionClient Single Block'),
-    },
-  }
+  return { suite, key, messageId, aad: {} }
 }
 
 /**
@@ -66,7 +57,7 @@ export function sealFrame(
   next += IV
   if (kind === 'final') next = out.writeUInt32BE(plaintext.byteLength, next)
   const gcm = gcmCipher(cipher.suite.cipher, cipher.key, iv)
-  gcm.setAAD(fillAad(cipher.aad[kind], seq, plaintext.byteLength))
+  gcm.setAAD(frameAad(cipher, kind, seq, plaintext.byteLength))
   if (plaintext.byteLength > 0) next += gcm.update(plaintext).copy(out, next)
   gcm.final()
   return next + gcm.getAuthTag().copy(out, next)
@@ -87,7 +78,7 @@ export function openFrame(
   tag: Uint8Array,
 ): Buffer | undefined {
   const gcm = gcmDecipher(cipher.suite.cipher, cipher.key, iv)
-  gcm.setAAD(fillAad(cipher.aad[kind], seq, ciphertext.byteLength))
+  gcm.setAAD(frameAad(cipher, kind, seq, ciphertext.byteLength))
   gcm.setAuthTag(tag)
   const plaintext = gcm.update(ciphertext)
   try {
@@ -114,8 +105,24 @@ export function headerTag(
 
 const TAG_OPTION = { authTagLength: TAG } as const
 
-function fillAad(aad: Buffer, seq: number, length: number): Buffer {
-  const at = aad.length - 12
+const LABELS: Readonly<Record<FrameKind, Buffer>> = {
+  regular: Buffer.from('AWSKMSEncryptionClient Frame', 'latin1'),
+  final: Buffer.from('AWSKMSEncryptionClient Final Frame', 'latin1'),
+  whole: Buffer.from('AWSKMSEncryptionClient Single Block', 'latin1'),
+}
+
+/** Message id, label, u32 number, u64 length of the plaintext. */
+export function frameAad(cipher: FrameCipher, kind: FrameKind, seq: number, length: number): Buffer {
+  const { messageId } = cipher
+  const label = LABELS[kind]
+  const at = messageId.length + label.length
+  let aad = cipher.aad[kind]
+  if (aad === undefined) {
+    aad = Buffer.allocUnsafe(at + 12)
+    messageId.copy(aad)
+    label.copy(aad, messageId.length)
+    cipher.aad[kind] = aad
+  }
   aad.writeUInt32BE(seq, at)
   aad.writeUInt32BE(Math.floor(length / 0x1_0000_0000), at + 4)
   aad.writeUInt32BE(length >>> 0, at + 8)

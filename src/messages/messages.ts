@@ -10,7 +10,8 @@ import { nodeStream } from './node-stream.ts'
 import { type OpenMaterials, type OpenOptions, planOpen } from './open.ts'
 import { openRangeAs, type RangeSource } from './range.ts'
 import { providerList } from './recipients.ts'
-import { createMaterials, plaintextBytes, planSeal, type SealMaterials, type SealOptions, sealBytes } from './seal.ts'
+import { createMaterials, plaintextBytes, type SealMaterials, type SealOptions, sealBytes } from './seal.ts'
+import { SealPlans } from './seal-plans.ts'
 import { type OpenStreamOptions, openPump, type SealStreamOptions, sealPump, webStream } from './stream.ts'
 
 /** What seals and opens messages for one application. */
@@ -52,6 +53,7 @@ export function createMessages({ kms, name, reuse = {} }: MessagesOptions): Mess
   const sealing = limits && new DataKeyCache<SealMaterials>(limits)
   const opening = limits && new DataKeyCache<OpenMaterials>({ ...limits, messages: 2 ** 32, bytes: 2 ** 50 })
   const sharedUpTo = Math.min(MAX_SHARED, limits?.bytes ?? 0)
+  const plans = new SealPlans(name)
   let closed = false
   const assertOpen = (): void => {
     if (closed) throw new ClosedError('messages')
@@ -60,7 +62,7 @@ export function createMessages({ kms, name, reuse = {} }: MessagesOptions): Mess
   return {
     async seal(plaintext, options = {}) {
       assertOpen()
-      const plan = planSeal(options, name)
+      const plan = plans.of(options)
       const bytes = plaintextBytes(plaintext)
       if (sealing === undefined || plan.suite.signature !== undefined || bytes.byteLength > sharedUpTo) {
         const materials = await createMaterials(providers, plan, options.signal)

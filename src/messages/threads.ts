@@ -123,7 +123,9 @@ async function runThreads(work: Omit<FrameJob, 'counters'>, threads: number, opt
 
 function runWorker(workerData: FrameJob, stop: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = FROM_SOURCE ? new Worker(BOOT, { eval: true, workerData }) : new Worker(WORKER, { workerData })
+    const worker = FROM_SOURCE
+      ? new Worker(BOOT, { eval: true, workerData })
+      : new Worker(WORKER, { workerData, execArgv: [] })
     worker.once('error', (error) => {
       stop()
       reject(error)

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { encodePairs } from '../../src/crypto/context.ts'
 import { DecryptionError, KmsError } from '../../src/errors.ts'
 import { deriveKeys } from '../../src/messages/derivation.ts'
-import { frameCipher, headerTag } from '../../src/messages/frames.ts'
+import { frameAad, frameCipher, headerTag } from '../../src/messages/frames.ts'
 import { encodeHeader, ZERO_IV } from '../../src/messages/header.ts'
 import { openMessage, sealMessage } from '../../src/messages/message.ts'
 import type { OpenOptions } from '../../src/messages/open.ts'
@@ -290,11 +290,7 @@ describe('6. the frames', () => {
     const started = await begin({ frameLength: 4 })
     const iv = Buffer.alloc(12, 9)
     const gcm = createCipheriv('aes-256-gcm', started.cipher.key, iv, { authTagLength: 16 })
-    const aad = Buffer.from(started.cipher.aad.final)
-    aad.writeUInt32BE(1, aad.length - 12)
-    aad.writeUInt32BE(0, aad.length - 8)
-    aad.writeUInt32BE(2, aad.length - 4)
-    gcm.setAAD(aad)
+    gcm.setAAD(frameAad(started.cipher, 'final', 1, 2))
     const body = Buffer.concat([gcm.update('hi'), gcm.final()])
     const head = Buffer.from([255, 255, 255, 255, 0, 0, 0, 1])
     const message = Buffer.concat([started.header, head, iv, Buffer.from([0, 0, 0, 2]), body, gcm.getAuthTag()])
