@@ -53,10 +53,10 @@ function commandsOf(page: Page): string[] {
     .filter(({ language }) => ['sh', 'bash', 'console', 'shell'].includes(language))
     .flatMap((fence) => fence.code.replace(/\\\n\s*/g, '').split('\n'))
   const indented = page.text.split('\n').filter((line) => /^ {4}/.test(line))
-  const inline = [...page.text.matchAll(/`((?:npx )?strongroom [^`\n]+)`/g)].map((match) => match[1] as string)
+  const inline = [...page.text.matchAll(/`(npx strongroom [^`\n]+)`/g)].map((match) => match[1] as string)
   return [...code, ...indented, ...inline]
     .map((line) => line.trim().replace(/^\$ /, ''))
-    .filter((line) => /^(npx )?strongroom /.test(line))
+    .filter((line) => line.startsWith('npx strongroom '))
     .filter((line, at, lines) => lines.indexOf(line) === at)
 }
 
