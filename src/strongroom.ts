@@ -88,7 +88,7 @@ export class Strongroom<Schemas extends Records = Records> {
     this.keys = new KeyManager({ name, store, keyring: this.#keyring, kms: this.#kms, events, clock })
     this.#values = new ValueCipher({ app: name, keyring: this.#keyring, events, clock })
     this.#messages = createMessages({
-      kms: providers,
+      kms: this.#kms.guarded,
       name,
       ...(config.messages === undefined ? {} : { reuse: config.messages }),
     })

@@ -22,6 +22,8 @@ export interface KmsGroupOptions extends ResilienceOptions {
 /** The one place through which Strongroom calls key management services. */
 export interface KmsGroup {
   readonly providers: readonly KmsProvider[]
+  /** The same providers, each call with the group's retries, deadlines and circuit breakers: for sealed messages. */
+  readonly guarded: readonly KmsProvider[]
 
   /**
    * Wraps a key under every provider.
@@ -69,6 +71,7 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
 
   return {
     providers,
+    guarded: members.map((member) => guardedBy(member, events)),
 
     async wrap(key, call, proven) {
       const results = await Promise.allSettled(members.map((member) => wrapBy(member, key, call, events, proven)))
@@ -181,6 +184,18 @@ async function unwrapBy(
     report(differentKey(provider), performance.now() - start)
   }
   throw differentKey(provider)
+}
+
+function guardedBy(member: Member, events: EventHub): KmsProvider {
+  const { provider } = member
+  return {
+    name: provider.name,
+    keyId: provider.keyId,
+    ...(provider.recipient === undefined ? {} : { recipient: provider.recipient }),
+    accepts: (wrapped) => provider.accepts(wrapped),
+    wrap: (key, call) => wrapBy(member, key, call, events, undefined),
+    unwrap: (wrapped, { context, signal }) => unwrapBy(member, wrapped, signal, context, () => true, events),
+  }
 }
 
 /** Every wrap with the provider that is configured for it, healthy providers first and else in the order of the configuration. */
