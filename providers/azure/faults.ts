@@ -40,21 +40,31 @@ const WORDS: readonly (readonly [RegExp, KmsErrorKind, string])[] = [
   [/challenge resource|invalid scope/, 'misconfigured', 'the server that answered is no vault of this address'],
 ]
 
-/** Maps what the SDK threw. It carries status, code and inner code; none of them holds key material. */
+/** Maps what the SDK threw. The cause is a copy of it: the SDK's errors hold the request, with the key and the token. */
 export function azureError(provider: string, error: unknown, operation: AzureOperation, keyId: string): KmsError {
   if (error instanceof KmsError) return error
-  const { statusCode, codes, name, message } = read(error)
+  const read = readError(error)
+  const [kind, meaning] = meaningOf(read, operation, keyId)
+  return new KmsError(provider, kind, meaning, { cause: withoutRequest(error, read) })
+}
+
+interface ReadError {
+  readonly statusCode: number | undefined
+  readonly codes: readonly string[]
+  readonly name: string
+  readonly message: string
+}
+
+function meaningOf(read: ReadError, operation: AzureOperation, keyId: string): readonly [KmsErrorKind, string] {
+  const { statusCode, codes, name, message } = read
   const word = WORDS.find(([pattern]) => pattern.test(message))
-  if (word) return new KmsError(provider, word[1], word[2], { cause: error })
+  if (word) return [word[1], word[2]]
   for (const code of codes) {
-    const [kind, meaning] = CODES[code] ?? []
-    if (kind && meaning) return new KmsError(provider, kind, meaning, { cause: error })
+    const known = Object.hasOwn(CODES, code) ? CODES[code] : undefined
+    if (known) return known
   }
-  if (/Credential|Authentication/.test(name)) {
-    return new KmsError(provider, 'denied', `no token could be had (${name})`, { cause: error })
-  }
-  const [kind, meaning] = byStatus(statusCode, operation, keyId)
-  return new KmsError(provider, kind, meaning, { cause: error })
+  if (/Credential|Authentication/.test(name)) return ['denied', `no token could be had (${name})`]
+  return byStatus(statusCode, operation, keyId)
 }
 
 function byStatus(
@@ -74,7 +84,13 @@ function byStatus(
   return STATUSES[status] ?? ['misconfigured', `the request was refused (${status})`]
 }
 
-function read(error: unknown): { statusCode: number | undefined; codes: string[]; name: string; message: string } {
+function withoutRequest(error: unknown, { statusCode, codes, name, message }: ReadError): Error {
+  const copy = Object.assign(new Error(message), { name, statusCode, codes })
+  if (error instanceof Error && error.stack !== undefined) copy.stack = error.stack
+  return copy
+}
+
+function readError(error: unknown): ReadError {
   const { statusCode, code, name, message, details } = Object(error) as Record<string, unknown>
   // The SDK respells the field that the service calls innererror.
   const { innerError, innererror } = Object(Object(details).error)

@@ -11,6 +11,7 @@ export class SessionPool {
   readonly #idle: Pkcs11Handle[] = []
   readonly #waiting: (() => void)[] = []
   #taken = 0
+  #closed = false
 
   constructor(limit: number, open: () => Promise<Pkcs11Handle>, close: (session: Pkcs11Handle) => Promise<void>) {
     this.#limit = limit
@@ -27,7 +28,8 @@ export class SessionPool {
         await this.#close(session)
         throw error
       })
-      this.#idle.push(session)
+      if (this.#closed) await this.#close(session)
+      else this.#idle.push(session)
       return result
     } finally {
       const next = this.#waiting.shift()
@@ -36,8 +38,9 @@ export class SessionPool {
     }
   }
 
-  /** Closes the sessions that nobody uses. */
+  /** Closes the sessions that nobody uses; those in use are closed when their task ends. */
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all(this.#idle.splice(0).map((session) => this.#close(session)))
   }
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { ConfigError } from '../../src/errors.ts'
 import type { Pkcs11Call, Pkcs11Runner } from './module.ts'
@@ -30,6 +31,9 @@ parentPort.on('message', async ({ id, calls }) => {
   }
 })
 `
+
+const DRAIN_MS = 5_000
+const DRAIN_STEP_MS = 5
 
 interface Reply {
   readonly id: number
@@ -66,8 +70,12 @@ export class Pkcs11Worker implements Pkcs11Runner {
     })
   }
 
+  /** Ends the thread when its calls have ended: to end it within a call of the vendor's library may crash the process. */
   async close(): Promise<void> {
-    await this.#worker?.terminate()
+    const worker = this.#worker
+    const deadline = performance.now() + DRAIN_MS
+    while (this.#pending.size > 0 && performance.now() < deadline) await setTimeout(DRAIN_STEP_MS)
+    await worker?.terminate()
   }
 
   #start(): Worker {

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { constants, createHash, privateDecrypt, randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import { KeyClient } from '@azure/keyvault-keys'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type AzureKeyVaultOptions, azureKeyVault } from '../../../providers/azure/index.ts'
@@ -160,6 +161,21 @@ describe('failures', () => {
       expect([error.kind, error.message.includes(action)]).toEqual(['denied', true])
     })
   }
+
+  test('an error of the SDK keeps its codes and loses its request, which holds the key and the token', async () => {
+    azure.addVersion('root')
+    const kms = connect()
+    await kms.wrap(randomBytes(32), { context: CONTEXT })
+    azure.permissions.delete('wrapKey')
+    const key = randomBytes(32)
+    const error = await failure(kms.wrap(key, { context: CONTEXT }))
+    expect(error.cause).toMatchObject({ name: 'RestError', statusCode: 403, codes: ['ForbiddenByRbac', 'Forbidden'] })
+    const shown = inspect(error, { depth: Infinity, showHidden: true })
+    for (const secret of [key.toString('base64url').slice(0, 40), key.toString('hex'), azure.token]) {
+      expect(shown).not.toContain(secret)
+    }
+    expect(shown).not.toContain('authorization')
+  })
 
   test('a disabled, an expired and a missing key are told apart', async () => {
     const version = azure.addVersion('root')

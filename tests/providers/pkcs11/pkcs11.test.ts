@@ -134,6 +134,17 @@ describe('sessions', () => {
     await kms.wrap(randomBytes(32), { context: CONTEXT })
   })
 
+  test('close during calls leaves no session behind', async () => {
+    const hsm = hsmDouble()
+    const kms = connect(hsm)
+    const calls = Array.from({ length: 20 }, () => kms.wrap(randomBytes(32), { context: CONTEXT }))
+    await calls[0]
+    await kms.close?.()
+    await Promise.allSettled(calls)
+    await kms.close?.()
+    expect(hsm.sessions.size).toBe(0)
+  })
+
   test('failed operations leave no session behind', async () => {
     const hsm = hsmDouble()
     const kms = connect(hsm, { sessions: 2 })
@@ -213,6 +224,15 @@ describe('the worker thread', () => {
     const wrapped = await kms.wrap(key, { context: CONTEXT })
     await kms.close?.()
     expect(Buffer.from(await kms.unwrap(wrapped, { context: CONTEXT }))).toEqual(key)
+    await kms.close?.()
+  })
+
+  test('close waits for calls that are under way', async () => {
+    const kms = inWorker(tokenJson())
+    const calls = Array.from({ length: 20 }, () => kms.wrap(randomBytes(32), { context: CONTEXT }))
+    await calls[0]
+    await kms.close?.()
+    expect((await Promise.allSettled(calls)).every(({ status }) => status === 'fulfilled')).toBe(true)
     await kms.close?.()
   })
 
