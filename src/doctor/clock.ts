@@ -1,49 +1,41 @@
 import type { KeyStore } from '../key-store.ts'
 import { type Finding, finding, messageOf } from './finding.ts'
+import { timed } from './timed.ts'
 
 const TOLERATED_MS = 5_000
 const BROKEN_MS = 60_000
 const PAGE = 1000
 
-/**
- * Compares this machine's clock with the newest entry of the key log, which no clock may be behind, and, where a
- * reference is given, with that.
- *
- * @param reference the time somewhere else, as exact as a second
- */
-export async function examineClock(
-  store: KeyStore,
+/** Compares this machine's clock with the newest entry of the key log, which no clock may be behind. */
+export async function compareWithLog(store: KeyStore, now: () => Date, timeoutMs: number): Promise<Finding> {
+  const newest = await timed(timeoutMs, () => newestEntry(store))
+  if ('error' in newest) return finding('clock', 'the key log', 'skipped', messageOf(newest.error))
+  return verdict('the key log', newest.value - now().getTime(), 'is not behind the newest change of the key log')
+}
+
+/** Compares it with the time somewhere else, as exact as a second. */
+export async function compareWithReference(
+  reference: () => Promise<Date>,
   now: () => Date,
-  reference?: () => Promise<Date>,
-): Promise<Finding[]> {
-  return [await compareWithLog(store, now), ...(reference ? [await compareWith(reference, now)] : [])]
+  timeoutMs: number,
+): Promise<Finding> {
+  const before = now().getTime()
+  const there = await timed(timeoutMs, reference)
+  if ('error' in there) return finding('clock', 'the reference', 'skipped', messageOf(there.error))
+  const here = (before + now().getTime()) / 2
+  return verdict('the reference', Math.abs(there.value.getTime() - here), 'agrees with the reference')
 }
 
-async function compareWithLog(store: KeyStore, now: () => Date): Promise<Finding> {
-  try {
-    let newest = 0
-    let after = 0
-    let entries: Awaited<ReturnType<KeyStore['log']>>
-    do {
-      entries = await store.log(after, PAGE)
-      after += entries.length
-      for (const { at } of entries) newest = Math.max(newest, Date.parse(at))
-    } while (entries.length === PAGE)
-    return verdict('the key log', newest - now().getTime(), 'is not behind the newest change of the key log')
-  } catch (error) {
-    return finding('clock', 'the key log', 'skipped', messageOf(error))
-  }
-}
-
-async function compareWith(reference: () => Promise<Date>, now: () => Date): Promise<Finding> {
-  try {
-    const before = now().getTime()
-    const there = (await reference()).getTime()
-    const here = (before + now().getTime()) / 2
-    return verdict('the reference', Math.abs(there - here), 'agrees with the reference')
-  } catch (error) {
-    return finding('clock', 'the reference', 'skipped', messageOf(error))
-  }
+async function newestEntry(store: KeyStore): Promise<number> {
+  let newest = 0
+  let after = 0
+  let entries: Awaited<ReturnType<KeyStore['log']>>
+  do {
+    entries = await store.log(after, PAGE)
+    after += entries.length
+    for (const { at } of entries) newest = Math.max(newest, Date.parse(at))
+  } while (entries.length === PAGE)
+  return newest
 }
 
 function verdict(subject: string, off: number, good: string): Finding {

@@ -1,6 +1,6 @@
 import type { StrongroomConfig } from '../config.ts'
 import { MAX_AGE_DAYS, type MaxAgeDays } from './ages.ts'
-import { examineClock } from './clock.ts'
+import { compareWithLog, compareWithReference } from './clock.ts'
 import type { Finding } from './finding.ts'
 import { examineKeys } from './keys.ts'
 import { examineKms } from './kms.ts'
@@ -12,6 +12,8 @@ export interface DoctorOptions {
   readonly maxAgeDays?: Partial<MaxAgeDays>
   /** Active keys of each purpose to open at most. Default 10,000. */
   readonly maxKeys?: number
+  /** After so many ms a call counts as failed. Default 10,000. */
+  readonly timeoutMs?: number
   /** The time somewhere else, to compare this machine's clock with. */
   readonly reference?: () => Promise<Date>
   /** The time of this machine, for tests. */
@@ -25,6 +27,7 @@ export interface DoctorReport {
 }
 
 const DEFAULT_MAX_KEYS = 10_000
+const DEFAULT_TIMEOUT_MS = 10_000
 
 /**
  * Examines a configuration without changing anything: every KMS wraps and opens a random key and refuses a wrong
@@ -36,14 +39,16 @@ const DEFAULT_MAX_KEYS = 10_000
 export async function doctor(config: StrongroomConfig, options: DoctorOptions = {}): Promise<DoctorReport> {
   const { name, kms, store } = config
   const { now = () => new Date(), reference, maxKeys = DEFAULT_MAX_KEYS } = options
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = options
   const providers = Array.isArray(kms) ? kms : [kms]
-  const findings = (await Promise.all(providers.map((provider) => examineKms(provider, name)))).flat()
-  const storeFindings = await examineStore(store)
+  const findings = (await Promise.all(providers.map((provider) => examineKms(provider, name, timeoutMs)))).flat()
+  const storeFindings = await examineStore(store, timeoutMs)
   findings.push(...storeFindings)
   if (storeFindings[0]?.status === 'ok') {
     const maxAgeDays = { ...MAX_AGE_DAYS, ...options.maxAgeDays }
-    findings.push(...(await examineKeys({ name, store, providers, maxAgeDays, maxKeys, now: now() })))
+    findings.push(...(await examineKeys({ name, store, providers, maxAgeDays, maxKeys, timeoutMs, now: now() })))
+    findings.push(await compareWithLog(store, now, timeoutMs))
   }
-  findings.push(...(await examineClock(store, now, reference)))
+  if (reference !== undefined) findings.push(await compareWithReference(reference, now, timeoutMs))
   return { healthy: findings.every(({ status }) => status !== 'problem'), findings }
 }

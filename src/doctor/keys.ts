@@ -26,6 +26,8 @@ export interface KeysExamination {
   /** Active keys of each purpose to open at most. */
   readonly maxKeys: number
   readonly now: Date
+  /** After so many ms a call counts as failed. */
+  readonly timeoutMs: number
 }
 
 /** Opens the keyring as an application does, then every active key, and looks at wraps and ages. */
@@ -61,12 +63,12 @@ export async function examineKeys(options: KeysExamination): Promise<Finding[]> 
 }
 
 /** Every configured KMS must open every root key that still wraps something: that is what several of them are for. */
-async function examineRoots({ store, providers }: KeysExamination, ages: AgeCheck): Promise<Finding[]> {
+async function examineRoots({ store, providers, timeoutMs }: KeysExamination, ages: AgeCheck): Promise<Finding[]> {
   const found: Finding[] = []
   const roots = (await store.list({ purpose: 'root', limit: PAGE })).filter(({ state }) => mayRewrap(state))
   for (const root of roots) {
     if (root.state === 'active') ages.add(root)
-    for (const provider of providers) found.push(await examineWrap(root, provider))
+    for (const provider of providers) found.push(await examineWrap(root, provider, timeoutMs))
     const orphans = wrappedKeys(root).filter((wrapped) => !providers.some((provider) => provider.accepts(wrapped)))
     for (const { provider, keyId } of orphans) {
       const message = `root key ${root.id} is also wrapped under this key, which is not configured`
@@ -80,7 +82,7 @@ async function examineRoots({ store, providers }: KeysExamination, ages: AgeChec
   return found
 }
 
-async function examineWrap(root: KeyRecord, provider: KmsProvider): Promise<Finding> {
+async function examineWrap(root: KeyRecord, provider: KmsProvider, timeoutMs: number): Promise<Finding> {
   const subject = subjectOf(provider)
   const wrapped = wrappedKeys(root).find((candidate) => provider.accepts(candidate))
   if (wrapped === undefined) {
@@ -89,7 +91,7 @@ async function examineWrap(root: KeyRecord, provider: KmsProvider): Promise<Find
       hint: 'rewrap: until then this service cannot stand in',
     })
   }
-  const result = await unwrapped(provider, wrapped, rootContext(root))
+  const result = await unwrapped(provider, wrapped, rootContext(root), timeoutMs)
   if ('error' in result) return failed('keys.wraps', subject, result)
   const right = equalBytes(commitmentOf(result.value), Buffer.from(root.commitment, 'hex'))
   wipe(result.value)

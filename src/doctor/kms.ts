@@ -4,8 +4,7 @@ import { randomBytes } from '../crypto/random.ts'
 import { KmsError, type KmsErrorKind } from '../errors.ts'
 import type { KmsProvider, WrappedKey } from '../kms.ts'
 import { type Finding, finding, messageOf } from './finding.ts'
-
-const TIMEOUT_MS = 10_000
+import { type Timed, timed } from './timed.ts'
 
 /** What to do about each kind of failure. Providers say in their message which permission of which key is missing. */
 const HINTS: Readonly<Record<KmsErrorKind, string>> = {
@@ -20,19 +19,19 @@ const HINTS: Readonly<Record<KmsErrorKind, string>> = {
 }
 
 /** Wraps a random key, opens it again, and tries to open it under a wrong context, which must fail. */
-export async function examineKms(provider: KmsProvider, storeName: string): Promise<Finding[]> {
+export async function examineKms(provider: KmsProvider, storeName: string, timeoutMs: number): Promise<Finding[]> {
   const subject = subjectOf(provider)
   const context = { 'strongroom:purpose': 'doctor', 'strongroom:store': storeName }
   const key = randomBytes(32)
   try {
-    const wrap = await timed(() => provider.wrap(key, { context, signal: AbortSignal.timeout(TIMEOUT_MS) }))
+    const wrap = await timed(timeoutMs, (signal) => provider.wrap(key, { context, signal }))
     if ('error' in wrap) return [failed('kms.wrap', subject, wrap)]
     const wrapped = wrap.value
     const found = [finding('kms.wrap', subject, 'ok', `wrapped a key under ${wrapped.keyId}`, { ms: wrap.ms })]
     if (!provider.accepts(wrapped)) {
       found.push(finding('kms.wrap', subject, 'problem', 'does not accept what it wrapped itself'))
     }
-    const unwrap = await unwrapped(provider, wrapped, context)
+    const unwrap = await unwrapped(provider, wrapped, context, timeoutMs)
     if ('error' in unwrap) return [...found, failed('kms.unwrap', subject, unwrap)]
     const same = equalBytes(unwrap.value, key)
     wipe(unwrap.value)
@@ -43,7 +42,7 @@ export async function examineKms(provider: KmsProvider, storeName: string): Prom
             hint: 'do not use this service: it would destroy data',
           }),
     )
-    found.push(await examineBinding(provider, wrapped, context))
+    found.push(await examineBinding(provider, wrapped, context, timeoutMs))
     return found
   } finally {
     wipe(key)
@@ -62,18 +61,24 @@ export function failed(check: string, subject: string, { error, ms }: { error: u
 }
 
 /** Opens a wrapped key, timed. */
-export function unwrapped(provider: KmsProvider, wrapped: WrappedKey, context: EncryptionContext) {
-  return timed(() => provider.unwrap(wrapped, { context, signal: AbortSignal.timeout(TIMEOUT_MS) }))
+export function unwrapped(
+  provider: KmsProvider,
+  wrapped: WrappedKey,
+  context: EncryptionContext,
+  timeoutMs: number,
+): Promise<Timed<Uint8Array>> {
+  return timed(timeoutMs, (signal) => provider.unwrap(wrapped, { context, signal }))
 }
 
 async function examineBinding(
   provider: KmsProvider,
   wrapped: WrappedKey,
   context: EncryptionContext,
+  timeoutMs: number,
 ): Promise<Finding> {
   const subject = subjectOf(provider)
   const wrong = { ...context, 'strongroom:purpose': 'another' }
-  const probe = await unwrapped(provider, wrapped, wrong)
+  const probe = await unwrapped(provider, wrapped, wrong, timeoutMs)
   if ('value' in probe) {
     wipe(probe.value)
     return finding('kms.context', subject, 'problem', 'opened a key under a wrong context: the context is not bound', {
@@ -85,16 +90,4 @@ async function examineBinding(
   return refused
     ? finding('kms.context', subject, 'ok', 'refused a wrong context', { ms })
     : finding('kms.context', subject, 'skipped', `cannot be told: ${messageOf(error)}`, { ms })
-}
-
-async function timed<Value>(
-  call: () => Promise<Value>,
-): Promise<{ value: Value; ms: number } | { error: unknown; ms: number }> {
-  const start = performance.now()
-  try {
-    const value = await call()
-    return { value, ms: performance.now() - start }
-  } catch (error) {
-    return { error, ms: performance.now() - start }
-  }
 }

@@ -251,6 +251,25 @@ describe('keys', () => {
   })
 })
 
+describe('what hangs', () => {
+  const never = () => new Promise<never>(() => {})
+  const keepAlive = () => setInterval(() => {}, 10)
+
+  test('a KMS or a store that never answers is a problem after the time allowed', async () => {
+    const timer = keepAlive()
+    const config = await setUp()
+    const deaf = changed(config.kms as KmsProvider, { wrap: never })
+    expect(problems(await examine({ ...config, kms: deaf }, { timeoutMs: 30 }))).toContain(
+      'kms.wrap: no answer in time',
+    )
+    const stuck = changed(config.store, { findActive: never })
+    expect(problems(await examine({ ...config, store: stuck }, { timeoutMs: 30 }))).toEqual([
+      'store.read: no answer in time',
+    ])
+    clearInterval(timer)
+  })
+})
+
 describe('the clock', () => {
   const clockOf = async (options: DoctorOptions) =>
     (await examine(await setUp(), options)).findings
