@@ -1,4 +1,5 @@
 import { blindIndex } from './blind-index-suite.ts'
+import { kms } from './kms.ts'
 import { passwords } from './passwords.ts'
 import { records } from './records.ts'
 import type { Suite } from './result.ts'
@@ -8,4 +9,5 @@ export const suites: Readonly<Record<string, Suite>> = {
   records,
   index: blindIndex,
   passwords,
+  kms,
 }

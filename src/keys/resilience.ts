@@ -8,6 +8,7 @@ import {
   fullJitterGenerator,
   halfJitterGenerator,
   handleWhen,
+  type IBackoff,
   retry,
 } from 'cockatiel'
 import { InvalidInputError, KmsError, StrongroomError } from '../errors.ts'
@@ -20,7 +21,7 @@ export type AttemptReport = (error: KmsError | undefined, ms: number) => void
 
 /** Timeouts, retries, circuit breaker and recovery rate for one service; holds what is known of its health. */
 export interface Resilience {
-  /** Whether attempts go through: the service is not known to be down. */
+  /** Whether to prefer this service: it is not known to be down, or it is time to look again. */
   readonly healthy: boolean
 
   /**
@@ -53,22 +54,29 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
       }),
     },
   )
+  const probeDelay = new ExponentialBackoff({
+    generator: halfJitterGenerator, // so that the processes of a fleet do not probe together
+    initialDelay: settings.probeAfterMs,
+    maxDelay: settings.maxProbeAfterMs,
+  })
+  let probeAt = 0
+  const noted = <T>(backoff: IBackoff<T>): IBackoff<T> => {
+    probeAt = Date.now() + backoff.duration
+    return { duration: backoff.duration, next: (context) => noted(backoff.next(context)) }
+  }
   // Only `unavailable` counts: a service that throttles is alive, and opening would turn away what it still serves.
   const breaker = circuitBreaker(
     handleWhen((error) => error instanceof KmsError && error.kind === 'unavailable'),
     {
       breaker: new ConsecutiveBreaker(settings.openAfter),
-      halfOpenAfter: new ExponentialBackoff({
-        generator: halfJitterGenerator, // so that the processes of a fleet do not probe together
-        initialDelay: settings.probeAfterMs,
-        maxDelay: settings.maxProbeAfterMs,
-      }),
+      halfOpenAfter: { next: () => noted(probeDelay.next()) },
     },
   )
   breaker.onStateChange(() => rate.restart(performance.now()))
 
   return {
     get healthy(): boolean {
+      if (breaker.state === CircuitState.Open) return Date.now() >= probeAt
       return breaker.state === CircuitState.Closed
     },
 

@@ -111,8 +111,21 @@ describe('unwrap', () => {
     a.fault = 'unavailable'
     expect(await group.unwrap(wraps, { context }, verify)).toEqual(key)
     const asked = a.calls.unwrap
+    await expect(group.unwrap(wraps, { context }, verify)).resolves.toEqual(key)
     for (let i = 0; i < 5; i++) expect(await group.unwrap(wraps, { context }, verify)).toEqual(key)
     expect(a.calls.unwrap).toBe(asked)
+  })
+
+  it('comes back to the first provider by itself once that is up again', async () => {
+    const [a, b] = [kms('a'), kms('b')]
+    const { group, wraps, verify } = await wrapped([a, b], { openAfter: 1, probeAfterMs: 20 })
+    a.fault = 'unavailable'
+    await group.unwrap(wraps, { context }, verify)
+    a.fault = undefined
+    await delay(30)
+    a.calls.unwrap = b.calls.unwrap = 0
+    for (let i = 0; i < 3; i++) await group.unwrap(wraps, { context }, verify)
+    expect([a.calls.unwrap, b.calls.unwrap]).toEqual([3, 0])
   })
 
   it('hedges: asks the next provider when the first has not answered in time', async () => {
