@@ -61,9 +61,9 @@ export type EventType = StrongroomEvent['type']
 /** The event with this name. */
 export type EventOf<Type extends EventType> = Extract<StrongroomEvent, { type: Type }>
 
-/** Hands events to listeners at once. A listener that throws is reported as a process warning and stops nobody. */
+/** Hands events to listeners at once. A listener that throws, at once or later, is reported as a process warning and stops nobody. */
 export class EventHub {
-  readonly #listeners = new Map<EventType | '*', Set<(event: never) => void>>()
+  readonly #listeners = new Map<EventType | '*', Set<(event: never) => unknown>>()
 
   /** Whether anybody listens to `type`: asked first on hot paths, so that an event nobody wants is never made. */
   wants(type: EventType): boolean {
@@ -87,13 +87,17 @@ export class EventHub {
     for (const type of [event.type, '*'] as const) {
       for (const listener of this.#listeners.get(type) ?? []) {
         try {
-          listener(event as never)
+          const done: unknown = listener(event as never)
+          if (done instanceof Promise) done.catch((error) => warn(event, error))
         } catch (error) {
-          process.emitWarning(
-            `a listener for ${event.type} threw ${error instanceof Error ? error.name : typeof error}`,
-          )
+          warn(event, error)
         }
       }
     }
   }
+}
+
+/** Says which listener failed and how, but not what it said: that may hold what the application keeps secret. */
+function warn(event: StrongroomEvent, error: unknown): void {
+  process.emitWarning(`a listener for ${event.type} threw ${error instanceof Error ? error.name : typeof error}`)
 }

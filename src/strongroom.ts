@@ -1,5 +1,6 @@
+import { describe } from './bytes.ts'
 import { defineStrongroom, type StrongroomConfig } from './config.ts'
-import { ConfigError, DecryptionError } from './errors.ts'
+import { ConfigError, DecryptionError, InvalidInputError } from './errors.ts'
 import { EventHub, type EventOf, type EventType, type StrongroomEvent } from './events.ts'
 import { keyIdOf, parseField } from './format/field.ts'
 import type { JsonValue } from './format/json.ts'
@@ -117,6 +118,9 @@ export class Strongroom<Schemas extends Records = Records> {
    * @throws KeyUnavailableError when a scope's key was suspended or destroyed
    */
   async unlock(scopes: readonly KeyScope[]): Promise<void> {
+    if (!Array.isArray(scopes)) {
+      throw new InvalidInputError(`scopes must be an array of scopes, received ${describe(scopes)}`)
+    }
     const data = [...new Set(scopes.map((scope) => encodeScope(scope, this.name)))]
     await this.keys.ensureActive('data', data)
     for (const scope of data) await this.#keyring.loadScope('data', scope)

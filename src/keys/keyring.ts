@@ -96,7 +96,7 @@ export class Keyring {
 
   /** A root key, checked against the key log. @throws KeyRecordError, KmsError */
   root(id: string): Promise<RootKey> {
-    this.#assertOpen()
+    this.assertOpen()
     return this.#verifier.root(id)
   }
 
@@ -141,13 +141,13 @@ export class Keyring {
 
   /** Brings keys into memory: one store read for all that are missing. Ids that do not exist are passed over. */
   async load(ids: Iterable<string>): Promise<void> {
-    this.#assertOpen()
+    this.assertOpen()
     await Promise.all([...ids].filter((id) => this.#usable(id) === undefined).map((id) => this.#loadOne(id)))
   }
 
   /** Brings the active keys of these scopes into memory, one read for all. @returns the scopes that have none */
   async loadActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<string[]> {
-    this.#assertOpen()
+    this.assertOpen()
     const wanted = scopes.filter((scope) => !this.holds(purpose, scope))
     const grounded = wanted.filter((scope) => !this.#flights.has(slot(purpose, scope)))
     for (let at = 0; at < grounded.length; at += BATCH) {
@@ -165,7 +165,7 @@ export class Keyring {
 
   /** Brings every key of a purpose and scope that may still be used into memory. */
   async loadScope(purpose: KeyPurpose, scope: string): Promise<void> {
-    this.#assertOpen()
+    this.assertOpen()
     const records = await this.#store.list({ purpose, scope, limit: BATCH })
     for (const record of records) assertPlace(record, purpose, new Set([scope]))
     const usable = records.filter((record) => mayLoad(record.state) && record.state !== 'pending')
@@ -188,13 +188,13 @@ export class Keyring {
 
   /** Checks a record against its root key and the key log; reads it again if the two disagree. @throws KeyRecordError */
   verified(record: KeyRecord): Promise<KeyRecord> {
-    this.#assertOpen()
+    this.assertOpen()
     return this.#verifier.verified(record)
   }
 
   /** Reads what other processes changed. Also done on a timer. */
   async refresh(): Promise<void> {
-    this.#assertOpen()
+    this.assertOpen()
     await this.ledger.sync()
     await this.#followChanges()
   }
@@ -371,7 +371,8 @@ export class Keyring {
     )
   }
 
-  #assertOpen(): void {
+  /** @throws ClosedError */
+  assertOpen(): void {
     if (this.#closed) throw new ClosedError('this Strongroom')
   }
 }

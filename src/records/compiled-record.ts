@@ -56,6 +56,7 @@ export function compileRecord(schema: RecordSchema): CompiledRecord {
   const reserved = new Set([...Object.keys(fields), ...idColumns(options)])
   for (const { column } of declared) {
     if (reserved.has(column)) throw new ConfigError(`index column ${name}.${column} is a column of the record already`)
+    reserved.add(column)
   }
   const plans = planIndexes(
     declared.map((index) => ({

@@ -1,6 +1,7 @@
 import { wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError, KeyUnavailableError, MigrationExpiredError } from '../errors.ts'
 import { looksEncrypted } from '../format/field.ts'
+import { parseJson } from '../format/json.ts'
 import { encodeTypedPlaintext, parseTypedPlaintext } from '../format/typed-value.ts'
 import type { Clock } from '../keys/clock.ts'
 import { DataKey } from '../keys/data-key.ts'
@@ -87,11 +88,7 @@ const fromDriver: Readonly<Record<Column['type'], (value: unknown) => unknown>> 
   },
   json: (value) => {
     if (typeof value !== 'string') return value
-    try {
-      return JSON.parse(value)
-    } catch {
-      return undefined
-    }
+    return parseJson(value)
   },
 }
 

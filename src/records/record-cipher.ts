@@ -1,10 +1,12 @@
-import { assertText, describe } from '../bytes.ts'
+import { assertText, describe, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError, KeyNotResidentError } from '../errors.ts'
-import type { EventHub } from '../events.ts'
+import type { EventHub, StrongroomEvent } from '../events.ts'
 import { keyIdOf, looksEncrypted, parseField } from '../format/field.ts'
+import { encodeTypedPlaintext } from '../format/typed-value.ts'
 import type { Clock } from '../keys/clock.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Keyring } from '../keys/keyring.ts'
+import type { ResidentKey } from '../keys/resident-key.ts'
 import type { AllowedState } from '../keys/states.ts'
 import { type Column, type CompiledRecord, compileRecord } from './compiled-record.ts'
 import { assertDecrypts, assertMigrating, assertPlain, decryptValue, encryptValue, readPlain } from './field-cipher.ts'
@@ -104,13 +106,13 @@ export class RecordCipher<Schema extends AnyRecord> {
   }
 
   /** Encrypts many rows, making and loading every key they need. All or nothing. @throws as `encrypt`, KmsError, KeyStoreError */
-  encryptMany<Row extends PlainRow<Schema>>(
+  async encryptMany<Row extends PlainRow<Schema>>(
     rows: readonly (Row & NoOthers<Schema, Row>)[],
   ): Promise<EncryptedRow<Schema, Row>[]> {
-    return encryptRows(
-      asRows(rows),
-      this.#batch((row) => this.#encrypt(row)),
-    ) as Promise<EncryptedRow<Schema, Row>[]>
+    return encryptRows(asRows(rows), {
+      ...this.#batch((row) => this.#encrypt(row)),
+      check: (row) => this.#check(row),
+    }) as Promise<EncryptedRow<Schema, Row>[]>
   }
 
   /** Decrypts many rows, loading every key they need. @throws the first row's error, or SystemicFailureError when most rows fail */
@@ -131,7 +133,7 @@ export class RecordCipher<Schema extends AnyRecord> {
    * @returns one entry a row, in order, as `Promise.allSettled` gives them
    * @throws SystemicFailureError when more than half of at least 4 rows fail: then the cause is not the rows
    */
-  decryptSettled<Row extends Identity<Schema>>(
+  async decryptSettled<Row extends Identity<Schema>>(
     rows: readonly Row[],
     options: DecryptOptions = {},
   ): Promise<Settled<DecryptedRow<Schema, Row>>[]> {
@@ -191,7 +193,13 @@ export class RecordCipher<Schema extends AnyRecord> {
    * @throws DecryptionError when a value is not ours, KeyNotResidentError
    */
   needsReencrypt<Row extends Identity<Schema>>(row: Row): boolean {
-    return this.inspect(row).some((column) => column.stale)
+    const stale = this.inspect(row).filter((column) => column.stale)
+    const identity = this.#identifier.identify(asRow(row))
+    for (const { keyId } of stale) {
+      // A key that nobody knows does not make a row an old one: it makes it a damaged one.
+      if (keyId !== undefined && !this.#isKeyOf(this.#resident(keyId), identity)) throw new DecryptionError()
+    }
+    return stale.length > 0
   }
 
   /**
@@ -205,7 +213,10 @@ export class RecordCipher<Schema extends AnyRecord> {
   }
 
   /** As `reencrypt` for many rows, loading every key they need. */
-  reencryptMany<Row extends Identity<Schema>>(rows: readonly Row[], options: DecryptOptions = {}): Promise<Row[]> {
+  async reencryptMany<Row extends Identity<Schema>>(
+    rows: readonly Row[],
+    options: DecryptOptions = {},
+  ): Promise<Row[]> {
     const allow = options.allow ?? NOTHING_ALLOWED
     return encryptRows(asRows(rows), {
       ...this.#batch((row) => this.#reencrypt(row, allow)),
@@ -227,7 +238,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     const { keyring } = this.#parts
     const identity = this.#identifier.identify(row)
     const key = keyring.active('data', identity.scope)
-    const watched = this.#parts.events.wants('key.used')
+    const used: string[] = []
     const out: Record<string, unknown> = {}
     this.#context.begin(identity.row, identity.tenant)
     for (const name of Object.keys(row)) {
@@ -239,7 +250,7 @@ export class RecordCipher<Schema extends AnyRecord> {
       else {
         this.#assertValue(column, value)
         out[name] = encryptValue(column, value, key, this.#context.of(column.at))
-        if (watched) this.#used('encrypt', key.id, name, identity.row)
+        used.push(name)
       }
     }
     for (const index of this.#indexes.all) {
@@ -247,17 +258,41 @@ export class RecordCipher<Schema extends AnyRecord> {
       const tag = this.#indexes.tagOf(index, row, indexKey)
       if (tag !== undefined) out[index.column] = tag
     }
+    // Not before the row is done: a listener may encrypt as well, and there is one context for all rows.
+    if (this.#parts.events.wants('key.used')) {
+      for (const name of used) this.#used('encrypt', key.id, name, identity.row)
+    }
     return out
+  }
+
+  /** Refuses what `#encrypt` would refuse, without a key. @throws InvalidInputError */
+  #check(row: UnknownRow): void {
+    for (const name of Object.keys(row)) {
+      const column = this.#record.columns.get(name)
+      const value = row[name]
+      if (column === undefined) this.#passed(name, value)
+      else if (column.state === 'plaintext') this.#storePlain(column, value)
+      else if (value !== null || !column.visibleNull) {
+        this.#assertValue(column, value)
+        wipe(encodeTypedPlaintext(value, column.type, column.padding))
+      }
+    }
+    for (const index of this.#indexes.all) this.#indexes.partsOf(index, row)
   }
 
   #decrypt(row: UnknownRow, allow: readonly AllowedState[]): UnknownRow {
     const identity = this.#identifier.identify(row)
     const out: Record<string, unknown> = {}
+    const events: StrongroomEvent[] = []
     this.#context.begin(identity.row, identity.tenant)
-    for (const name of Object.keys(row)) {
-      const column = this.#record.columns.get(name)
-      if (column !== undefined) out[name] = this.#read(column, row[name], identity, allow)
-      else if (!this.#indexes.all.some((index) => index.column === name)) setOwn(out, name, row[name])
+    try {
+      for (const name of Object.keys(row)) {
+        const column = this.#record.columns.get(name)
+        if (column !== undefined) out[name] = this.#read(column, row[name], identity, allow, events)
+        else if (!this.#indexes.all.some((index) => index.column === name)) setOwn(out, name, row[name])
+      }
+    } finally {
+      for (const event of events) this.#parts.events.emit(event)
     }
     return out
   }
@@ -271,28 +306,29 @@ export class RecordCipher<Schema extends AnyRecord> {
     return { ...row, ...this.#encrypt(declared) }
   }
 
-  #read(column: Column, value: unknown, identity: RowIdentity, allow: readonly AllowedState[]): unknown {
+  #read(
+    column: Column,
+    value: unknown,
+    identity: RowIdentity,
+    allow: readonly AllowedState[],
+    events: StrongroomEvent[],
+  ): unknown {
     if (column.state === 'plaintext') {
       if (looksEncrypted(value)) throw this.#failed(column, identity)
       return readPlain(column, value)
     }
     if (value === null && column.visibleNull) return null
-    if (column.state === 'migrating' && !looksEncrypted(value)) return this.#readMigrating(column, value, identity)
+    if (column.state === 'migrating' && !looksEncrypted(value))
+      return this.#readMigrating(column, value, identity, events)
     const field = parseField(value)
     if (field === undefined) throw this.#failed(column, identity)
     const id = keyIdOf(field)
-    const key = this.#parts.keyring.find(id)
-    if (key === undefined) {
-      throw new KeyNotResidentError(
-        `key ${id}`,
-        'call `decryptMany`, or `await room.unlock([scope])` for its tenant or subject first',
-      )
-    }
+    const key = this.#resident(id)
     try {
-      if (key.purpose !== 'data') throw new DecryptionError()
+      if (!this.#isKeyOf(key, identity)) throw new DecryptionError()
       assertDecrypts(key, this.#parts.clock, allow)
       const plain = decryptValue(column, field, key, this.#context.of(column.at))
-      if (this.#parts.events.wants('key.used')) this.#used('decrypt', id, column.name, identity.row)
+      if (this.#parts.events.wants('key.used')) events.push(this.#use('decrypt', id, column.name, identity.row))
       return plain
     } catch (error) {
       if (error instanceof DecryptionError) this.#failed(column, identity, id)
@@ -300,16 +336,27 @@ export class RecordCipher<Schema extends AnyRecord> {
     }
   }
 
-  #readMigrating(column: Column, value: unknown, identity: RowIdentity): unknown {
+  #readMigrating(column: Column, value: unknown, { row = '' }: RowIdentity, events: StrongroomEvent[]): unknown {
     assertMigrating(this.#record.name, column, this.#parts.clock.date())
     const plain = readPlain(column, value)
-    this.#parts.events.emit({
-      type: 'plaintext.read',
-      table: this.#record.name,
-      column: column.name,
-      row: identity.row ?? '',
-    })
+    events.push({ type: 'plaintext.read', table: this.#record.name, column: column.name, row })
     return plain
+  }
+
+  #resident(id: string): ResidentKey {
+    const key = this.#parts.keyring.find(id)
+    if (key !== undefined) return key
+    this.#parts.keyring.assertOpen()
+    throw new KeyNotResidentError(
+      `key ${id}`,
+      'call `decryptMany`, or `await room.unlock([scope])` for its tenant or subject first',
+    )
+  }
+
+  /** A row's values are under the key of its scope, or of its whole tenant, from before its subject had one. */
+  #isKeyOf({ purpose, scope }: ResidentKey, { scope: own, tenant }: RowIdentity): boolean {
+    if (purpose !== 'data') return false
+    return scope === own || scope === (tenant === undefined ? '' : this.#identifier.tenantScope(tenant))
   }
 
   #failed(column: Column, identity: RowIdentity, keyId?: string): DecryptionError {
@@ -323,8 +370,17 @@ export class RecordCipher<Schema extends AnyRecord> {
     return new DecryptionError()
   }
 
-  #used(operation: 'encrypt' | 'decrypt' | 'index', keyId: string, column: string, row: string | undefined): void {
-    this.#parts.events.emit({
+  #used(operation: 'encrypt' | 'index', keyId: string, column: string, row: string | undefined): void {
+    this.#parts.events.emit(this.#use(operation, keyId, column, row))
+  }
+
+  #use(
+    operation: 'encrypt' | 'decrypt' | 'index',
+    keyId: string,
+    column: string,
+    row: string | undefined,
+  ): StrongroomEvent {
+    return {
       type: 'key.used',
       operation,
       keyId,
@@ -332,7 +388,7 @@ export class RecordCipher<Schema extends AnyRecord> {
       table: this.#record.name,
       column,
       ...(row === undefined ? {} : { row }),
-    })
+    }
   }
 
   #assertValue(column: Column, value: unknown): void {

@@ -44,19 +44,27 @@ export class RecordIndexes {
    * @throws InvalidInputError when it has some of them only
    */
   tagOf(index: CompiledIndex, row: UnknownRow, key: () => IndexKey): string | Uint8Array | null | undefined {
+    const parts = this.partsOf(index, row)
+    if (parts === undefined || (parts === null && !index.nullTag)) return parts
+    const indexKey = key()
+    const maker = this.#maker(index, indexKey)
+    return stored(index, parts === null ? maker.randomTag(indexKey.version) : maker.tag(indexKey.version, parts))
+  }
+
+  /**
+   * What the tag of a row is made of: undefined when the row has none of the index's fields, null when one of them is.
+   *
+   * @throws InvalidInputError as `tagOf`
+   */
+  partsOf(index: CompiledIndex, row: UnknownRow): TagPart[] | null | undefined {
     const given = index.parts.filter((part) => Object.hasOwn(row, part.field))
     if (given.length === 0) return undefined
     if (given.length < index.parts.length) {
       const fields = index.parts.map((part) => part.field).join(', ')
       throw new InvalidInputError(`index ${index.column} covers ${fields}: an update must give all of them or none`)
     }
-    const isNull = index.parts.some((part) => row[part.field] === null)
-    if (isNull && !index.nullTag) return null
-    const indexKey = key()
-    const maker = this.#maker(index, indexKey)
-    if (isNull) return stored(index, maker.randomTag(indexKey.version))
-    const parts = index.parts.map((part) => storedPart(part.transform, part.type, row[part.field], part.field))
-    return stored(index, maker.tag(indexKey.version, parts))
+    if (index.parts.some((part) => row[part.field] === null)) return null
+    return index.parts.map((part) => storedPart(part.transform, part.type, row[part.field], part.field))
   }
 
   /** The tags under which rows with this value may stand: one for each key that is in use. @throws InvalidInputError */

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { DecryptionError, KeyNotResidentError, SystemicFailureError } from '../errors.ts'
+import { DecryptionError, KeyNotResidentError, KeyRecordError, SystemicFailureError } from '../errors.ts'
 import { FIELD_FORMAT, HEADER_LENGTH, TEXT_PREFIX, TEXT_PREFIX_BYTES } from '../format/field.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Keyring } from '../keys/keyring.ts'
@@ -18,6 +18,8 @@ export interface Batch {
   readonly columns: readonly string[]
   readonly scopesOf: (row: UnknownRow) => { data: string; index: ReadonlySet<string> }
   readonly readsCiphertexts?: boolean
+  /** Refuses a row that `work` would refuse, without a key. */
+  readonly check?: (row: UnknownRow) => void
 }
 
 /** Rows between two turns of the event loop, so that a large batch does not hold up other requests. */
@@ -31,16 +33,20 @@ export async function encryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
   const out: UnknownRow[] = []
   // Everything that can be wrong with the rows is found before the first key is made.
   const scopes = rows.map((row) => batch.scopesOf(row))
+  for (const [at, row] of rows.entries()) {
+    if (!batch.keyring.holds('data', scopes[at]?.data as string)) batch.check?.(row)
+  }
   for (let at = 0; at < rows.length; at += CHUNK) {
-    const chunk = rows.slice(at, at + CHUNK)
-    const load = async () => {
-      await loadActive(scopes.slice(at, at + CHUNK), batch)
-      if (batch.readsCiphertexts) await batch.keyring.load(keyIdsOf(chunk, batch.columns))
+    const load = async (from: number, to: number) => {
+      await loadActive(scopes.slice(from, to), batch)
+      if (batch.readsCiphertexts) await batch.keyring.load(keyIdsOf(rows.slice(from, to), batch.columns))
     }
-    await load()
-    for (let from = 0; from < chunk.length; from += SLICE) {
-      if (out.length > 0) await nextTurn()
-      for (const row of chunk.slice(from, from + SLICE)) out.push(await orLoadAgain(() => batch.work(row), load))
+    const end = Math.min(at + CHUNK, rows.length)
+    await load(at, end)
+    for (let index = at; index < end; index++) {
+      if (index % SLICE === 0 && index > 0) await nextTurn()
+      const work = () => batch.work(rows[index] as UnknownRow)
+      out.push(await orLoadAgain(work, () => load(index, index + 1)))
     }
   }
   return out
@@ -51,7 +57,7 @@ export async function decryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
   const out: Settled<UnknownRow>[] = []
   for (let at = 0; at < rows.length; at += CHUNK) {
     const chunk = rows.slice(at, at + CHUNK)
-    await batch.keyring.load(keyIdsOf(chunk, batch.columns))
+    await loadGood(keyIdsOf(chunk, batch.columns), batch)
     for (let from = 0; from < chunk.length; from += SLICE) {
       if (out.length > 0) await nextTurn()
       for (const row of chunk.slice(from, from + SLICE)) out.push(await settle(row, batch))
@@ -60,6 +66,15 @@ export async function decryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
   const failed = out.filter((result) => result.status === 'rejected').length
   if (out.length >= FEWEST_FOR_SYSTEMIC && failed * 2 > out.length) throw new SystemicFailureError(failed, out.length)
   return out
+}
+
+/** Loads keys. One whose record is refused fails the rows that need it, when they ask for it again, and no others. */
+async function loadGood(ids: ReadonlySet<string>, batch: Batch): Promise<void> {
+  try {
+    await batch.keyring.load(ids)
+  } catch (error) {
+    if (!(error instanceof KeyRecordError)) throw error
+  }
 }
 
 async function settle(row: UnknownRow, batch: Batch): Promise<Settled<UnknownRow>> {

@@ -60,6 +60,11 @@ export function defineRecord<
   if (typeof fields !== 'object' || fields === null) {
     throw new InvalidInputError(`the fields of a record must be an object, received ${describe(fields)}`)
   }
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidInputError(
+      `the options of a record must be an object such as { id: 'id' }, received ${describe(options)}`,
+    )
+  }
   const names = Object.keys(fields)
   if (names.length === 0) throw new ConfigError(`record ${name} has no fields`)
   for (const column of names) assertField(name, column, fields[column] as Field)
@@ -70,13 +75,13 @@ export function defineRecord<
 /** The id columns of a record, as a list. */
 export function idColumns(options: RecordOptions): readonly string[] {
   if (options.id === undefined) return []
-  return typeof options.id === 'string' ? [options.id] : options.id
+  return Array.isArray(options.id) ? options.id : [options.id as string]
 }
 
 /** The indexes of a field, as a list. */
 export function indexList(options: FieldOptions): readonly IndexOptions[] {
   if (options.index === undefined) return []
-  return 'column' in options.index ? [options.index] : options.index
+  return Array.isArray(options.index) ? options.index : [options.index as IndexOptions]
 }
 
 function assertName(name: unknown, what: string): void {
@@ -93,7 +98,17 @@ function assertField(record: string, column: string, field: Field): void {
   if (typeof field !== 'object' || field === null || typeof field.type !== 'string') {
     throw new ConfigError(`${where} must be made by text(), integer(), date() and so on, received ${describe(field)}`)
   }
+  if (typeof field.options !== 'object' || field.options === null) {
+    throw new InvalidInputError(`the options of ${where} must be an object, received ${describe(field.options)}`)
+  }
   const { padding, state = 'encrypted', until } = field.options
+  assertStorage(where, field.options.storage)
+  for (const index of indexList(field.options)) {
+    if (typeof index !== 'object' || index === null) {
+      throw new InvalidInputError(`an index of ${where} must be an object with a column, received ${describe(index)}`)
+    }
+    assertName(index.column, `an index column of ${where}`)
+  }
   if (padding !== undefined) assertPadding(padding)
   if (!['encrypted', 'migrating', 'plaintext'].includes(state)) {
     throw new ConfigError(`${where} has state ${JSON.stringify(state)}: use encrypted, migrating or plaintext`)
@@ -103,7 +118,21 @@ function assertField(record: string, column: string, field: Field): void {
   }
 }
 
+function assertStorage(where: string, storage: unknown): void {
+  if (storage !== undefined && storage !== 'text' && storage !== 'binary') {
+    throw new ConfigError(`${where} has a storage other than text and binary`)
+  }
+}
+
 function assertIdentity(record: string, fields: readonly string[], options: RecordOptions): void {
+  assertStorage(`record ${record}`, options.storage)
+  for (const column of Object.keys(options.indexes ?? {})) assertName(column, `an index column of record ${record}`)
+  const { plain } = options
+  if (plain !== undefined && plain !== 'all' && !Array.isArray(plain)) {
+    throw new InvalidInputError(
+      `plain of record ${record} must be a list of columns or 'all', received ${describe(plain)}`,
+    )
+  }
   const ids = idColumns(options)
   if (ids.length === 0 && options.unbound !== true) {
     throw new ConfigError(`record ${record} needs \`id\`: the column of its primary key, to which every value is bound`)
