@@ -12,7 +12,7 @@ export const passwords: Suite = async ({ quick }) => {
   return [
     ...(await alone(engines, quick)),
     ...(await storms(engines, quick ? 20 : 500)),
-    await unknownUser(quick ? 5 : 1000),
+    ...(await unknownUser(quick ? 5 : 1000)),
   ]
 }
 
@@ -73,26 +73,49 @@ async function storms(engines: [Argon2EngineName, Argon2Engine][], logins: numbe
   return lines
 }
 
-/** A wrong password and an unknown user in turn, so that whatever else the machine does falls on both alike. */
-async function unknownUser(rounds: number): Promise<Result> {
+/**
+ * A wrong password and an unknown user in turn, so that whatever else the machine does falls on both alike: by the clock,
+ * as an attacker sees it, and by the processor's time, which says whether the same work was done.
+ */
+async function unknownUser(rounds: number): Promise<Result[]> {
   const hasher = argon2id(parameters)
   const stored = await hasher.hash(PASSWORD)
-  const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] }
+  const samples = { known: [] as Sample[], unknown: [] as Sample[] }
   for (let round = 0; round < rounds; round++) {
     for (const which of round % 2 === 0 ? (['known', 'unknown'] as const) : (['unknown', 'known'] as const)) {
-      const started = performance.now()
-      await hasher.verify('wrong', which === 'known' ? stored : undefined)
-      times[which].push(performance.now() - started)
+      samples[which].push(await timed(() => hasher.verify('wrong', which === 'known' ? stored : undefined)))
     }
   }
-  const gap = Math.abs(median(times.known) / median(times.unknown) - 1)
-  return {
-    id: 'P9 timing',
-    what: `wrong password and unknown user, gap of medians, ${rounds} each`,
-    measured: `${(100 * gap).toFixed(2)} %`,
-    value: gap,
-    target: { atMost: 0.02 },
+  const gap = (unit: keyof Sample) => {
+    const [known, unknown] = [samples.known, samples.unknown].map((list) => median(list.map((sample) => sample[unit])))
+    return Math.abs((known as number) / (unknown as number) - 1)
   }
+  const line = (what: string, value: number): Result => ({
+    id: 'P9 timing',
+    what: `wrong password and unknown user, ${rounds} each: gap of medians, ${what}`,
+    measured: `${(100 * value).toFixed(2)} %`,
+  })
+  const clock = gap('clock')
+  return [
+    { ...line('by the clock', clock), value: clock, target: { atMost: 0.02 } },
+    line("by the processor's time", gap('processor')),
+  ]
+}
+
+interface Sample {
+  /** ms */
+  readonly clock: number
+  /** ms, of all threads */
+  readonly processor: number
+}
+
+async function timed(work: () => Promise<unknown>): Promise<Sample> {
+  const cpu = process.cpuUsage()
+  const started = performance.now()
+  await work()
+  const clock = performance.now() - started
+  const { user, system } = process.cpuUsage(cpu)
+  return { clock, processor: (user + system) / 1000 }
 }
 
 function median(times: number[]): number {

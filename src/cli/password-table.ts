@@ -1,9 +1,5 @@
 import { InvalidInputError, StrongroomError } from '../errors.ts'
 import { importPeer } from '../optional-peer.ts'
-import { argon2id } from '../passwords/argon2id.ts'
-import { legacySchemes } from '../passwords/legacy/index.ts'
-import { type RawDigestOptions, rawDigest } from '../passwords/legacy/raw-digest.ts'
-import type { PasswordHasher } from '../passwords/password-hasher.ts'
 import { quotedTable, quoteName, replaceHashSql } from '../passwords/upgrade.ts'
 import { CommandError, type Output } from './output.ts'
 import { type Command, Option } from './vendor.ts'
@@ -14,8 +10,6 @@ export interface PasswordTableOptions {
   readonly column: string
   readonly id: string
   readonly databaseUrl?: string
-  readonly raw?: RawDigestOptions['algorithm']
-  readonly salt?: 'before' | 'after'
 }
 
 /** One row of it. */
@@ -43,6 +37,11 @@ export function withTableOptions(command: Command): Command {
     .option('--column <name>', 'the column of password hashes', 'password_hash')
     .option('--id <name>', 'the primary key', 'id')
     .option('--database-url <url>', 'PostgreSQL (default: DATABASE_URL)')
+}
+
+/** Adds the options that say what bare digests are. */
+export function withRawOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('--raw <algorithm>', 'the column holds bare hexadecimal digests').choices([
         'md5',
@@ -101,13 +100,4 @@ export async function withPasswordTable<Result>(
 
 function isFromDriver(error: unknown): error is Error & { code: string } {
   return error instanceof Error && !(error instanceof StrongroomError) && !(error instanceof InvalidInputError)
-}
-
-/** The hasher that reads this table: all schemes that say what they are, and the bare digests that were named. */
-export function hasherFor({ raw, salt }: PasswordTableOptions): PasswordHasher {
-  if (raw === undefined) {
-    if (salt !== undefined) throw new CommandError('--salt goes with --raw', { exitCode: 2 })
-    return argon2id()
-  }
-  return argon2id({ legacy: [...legacySchemes, rawDigest({ algorithm: raw, salt: salt ?? 'none' })] })
 }

@@ -1,7 +1,8 @@
-import type { PasswordInspection } from '../passwords/password-hasher.ts'
+import type { PasswordHasher, PasswordInspection } from '../passwords/password-hasher.ts'
 import { type Output, ProblemsFound } from './output.ts'
-import { hasherFor, type PasswordTableOptions, withPasswordTable, withTableOptions } from './password-table.ts'
-import { startProgress } from './progress.ts'
+import { type RawOptions, withInspector } from './password-hasher.ts'
+import { eachRow } from './password-rows.ts'
+import { type PasswordTableOptions, withPasswordTable, withRawOptions, withTableOptions } from './password-table.ts'
 import { table } from './table.ts'
 import type { Command } from './vendor.ts'
 
@@ -9,25 +10,25 @@ interface Group extends PasswordInspection {
   count: number
 }
 
-interface AuditOptions extends PasswordTableOptions {
+interface AuditOptions extends PasswordTableOptions, RawOptions {
   readonly json?: true
   readonly check?: true
 }
 
 /** `strongroom passwords audit`: how the passwords of a table are stored. Reads; writes nothing. */
 export function addPasswordsAudit(parent: Command, output: Output): void {
-  withTableOptions(parent.command('audit'))
+  withRawOptions(withTableOptions(parent.command('audit')))
     .description('Count the stored passwords of a table by scheme and cost.')
     .option('--check', 'end with 1 when any is below the OWASP minimum or unreadable')
     .option('--json', 'print the result for programs')
-    .action(async (options: AuditOptions) => {
-      const { groups, withoutPassword } = await audit(options, output)
+    .action(async (options: AuditOptions, command: Command) => {
+      const { groups, rows } = await withInspector(options, command, (hasher) => audit(options, hasher, output))
       const all = [...groups.values()].sort((a, b) => b.count - a.count)
       const count = (wanted: (group: Group) => boolean) =>
         all.reduce((sum, group) => sum + (wanted(group) ? group.count : 0), 0)
       const totals = {
-        rows: count(() => true) + withoutPassword,
-        withoutPassword,
+        rows,
+        withoutPassword: rows - count(() => true),
         belowFloor: count((group) => group.belowFloor),
         wrapped: count((group) => group.wrapped),
         peppered: count((group) => group.scheme === 'peppered'),
@@ -40,27 +41,12 @@ export function addPasswordsAudit(parent: Command, output: Output): void {
     })
 }
 
-async function audit(options: PasswordTableOptions, output: Output) {
-  const hasher = hasherFor(options)
+async function audit(options: PasswordTableOptions, hasher: PasswordHasher, output: Output) {
   const groups = new Map<string, Group>()
-  let withoutPassword = 0
-  await withPasswordTable(options, output, async (rows) => {
-    const progress = startProgress(output, { label: 'audit', total: await rows.count(), unit: 'rows' })
-    let done = 0
-    try {
-      for await (const page of rows.pages()) {
-        for (const { stored } of page) {
-          if (stored === null) withoutPassword++
-          else add(groups, hasher.inspect(stored))
-        }
-        done += page.length
-        progress.update(done)
-      }
-    } finally {
-      progress.end()
-    }
-  })
-  return { groups, withoutPassword }
+  const rows = await withPasswordTable(options, output, (table) =>
+    eachRow(table, 'audit', output, async (_id, stored) => add(groups, hasher.inspect(stored))),
+  )
+  return { groups, rows }
 }
 
 function add(groups: Map<string, Group>, inspection: PasswordInspection): void {

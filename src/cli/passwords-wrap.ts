@@ -1,18 +1,17 @@
-import { availableParallelism } from 'node:os'
 import type { PasswordHasher } from '../passwords/password-hasher.ts'
 import type { Output } from './output.ts'
+import { type RawOptions, withHasher } from './password-hasher.ts'
+import { eachRow } from './password-rows.ts'
 import {
-  hasherFor,
-  type PasswordRow,
   type PasswordTable,
   type PasswordTableOptions,
   withPasswordTable,
+  withRawOptions,
   withTableOptions,
 } from './password-table.ts'
-import { startProgress } from './progress.ts'
 import type { Command } from './vendor.ts'
 
-interface WrapOptions extends PasswordTableOptions {
+interface WrapOptions extends PasswordTableOptions, RawOptions {
   readonly dryRun?: true
   readonly json?: true
 }
@@ -31,14 +30,13 @@ interface WrapCounts {
  * started again at any point: wrapped rows are passed over, and a password that is changed meanwhile stays.
  */
 export function addPasswordsWrap(parent: Command, output: Output): void {
-  withTableOptions(parent.command('wrap'))
+  withRawOptions(withTableOptions(parent.command('wrap')))
     .description('Protect the weak password hashes of a table with Argon2id now, without waiting for logins.')
     .option('--dry-run', 'count, and write nothing')
     .option('--json', 'print the result for programs')
-    .action(async (options: WrapOptions) => {
-      const hasher = hasherFor(options)
-      const counts = await withPasswordTable(options, output, (rows) =>
-        wrapAll(rows, hasher, options.dryRun === true, output),
+    .action(async (options: WrapOptions, command: Command) => {
+      const counts = await withHasher(options, command, (hasher) =>
+        withPasswordTable(options, output, (rows) => wrapAll(rows, hasher, options.dryRun === true, output)),
       )
       if (options.json) return output.json({ ...counts, dryRun: options.dryRun === true })
       output.result(`users: ${counts.rows}`)
@@ -57,27 +55,7 @@ async function wrapAll(
   output: Output,
 ): Promise<WrapCounts> {
   const counts: WrapCounts = { rows: 0, weak: 0, wrapped: 0, changedMeanwhile: 0, unreadable: 0 }
-  const progress = startProgress(output, { label: 'wrap', total: await rows.count(), unit: 'rows' })
-  try {
-    for await (const page of rows.pages()) {
-      const queue = page.values()
-      // A few workers on one iterator: each takes the next row when it is done with its last.
-      await Promise.all(Array.from({ length: availableParallelism() }, () => work(queue)))
-    }
-  } finally {
-    progress.end()
-  }
-  return counts
-
-  async function work(queue: Iterator<PasswordRow>): Promise<void> {
-    for (let next = queue.next(); !next.done; next = queue.next()) {
-      await wrapOne(next.value)
-      progress.update(++counts.rows)
-    }
-  }
-
-  async function wrapOne({ id, stored }: PasswordRow): Promise<void> {
-    if (stored === null) return
+  counts.rows = await eachRow(rows, 'wrap', output, async (id, stored) => {
     const { scheme, belowFloor, wrapped } = hasher.inspect(stored)
     if (scheme === 'unreadable') counts.unreadable++
     if (!belowFloor || wrapped) return
@@ -86,5 +64,6 @@ async function wrapAll(
     const next = await hasher.wrapLegacy(stored, { userId: id })
     if (await rows.replace(id, next, stored)) counts.wrapped++
     else counts.changedMeanwhile++
-  }
+  })
+  return counts
 }

@@ -1,6 +1,7 @@
 import type { Output } from './output.ts'
 import { addPasswordsAudit } from './passwords-audit.ts'
 import { addPasswordsCalibrate } from './passwords-calibrate.ts'
+import { addPasswordsReencrypt } from './passwords-reencrypt.ts'
 import { addPasswordsWrap } from './passwords-wrap.ts'
 import type { Command } from './vendor.ts'
 
@@ -12,4 +13,5 @@ export function addPasswords(program: Command, output: Output): void {
   addPasswordsCalibrate(passwords, output)
   addPasswordsAudit(passwords, output)
   addPasswordsWrap(passwords, output)
+  addPasswordsReencrypt(passwords, output)
 }

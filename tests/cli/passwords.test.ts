@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createKeyStoreFile, fileKeyStore } from '../../providers/file/index.ts'
+import { rawAes } from '../../providers/raw/index.ts'
 import { run } from '../../src/cli/program.ts'
 import { argon2id } from '../../src/passwords/argon2id.ts'
 import { rawDigest } from '../../src/passwords/legacy/raw-digest.ts'
+import { openStrongroom } from '../../src/strongroom.ts'
 import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
 import { capture } from './capture.ts'
 
@@ -175,4 +181,76 @@ test('calibrate prints a table, what it means in memory and logins, and the opti
     expect(row.loginsPerSecond).toBeGreaterThan(0)
   }
   expect(stderr).toContain('measuring 1 at once for a target of 30 ms')
+})
+
+test('with a configuration, wrap writes peppered, and reencrypt turns a pepper on, rotates it and takes it off', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-pepper-'))
+  const keysAt = join(folder, 'keys')
+  const config = (pepper: string) => {
+    const path = join(folder, `${pepper}.config.mjs`)
+    writeFileSync(
+      path,
+      `import { argon2id, defineStrongroom } from 'strongroom'
+import { fileKeyStore } from 'strongroom/file'
+import { rawAes } from 'strongroom/raw'
+export default defineStrongroom({
+  name: 'billing',
+  kms: rawAes({ namespace: 'test', name: 'root', key: Buffer.alloc(32, 7) }),
+  store: fileKeyStore({ path: ${JSON.stringify(keysAt)} }),
+  passwords: argon2id(),
+  pepper: '${pepper}',
+})
+`,
+    )
+    return path
+  }
+  const open = async () =>
+    openStrongroom(
+      {
+        name: 'billing',
+        kms: rawAes({ namespace: 'test', name: 'root', key: Buffer.alloc(32, 7) }),
+        store: fileKeyStore({ path: keysAt }),
+        passwords: argon2id(),
+      },
+      { init: true },
+    )
+  const call = async (command: string, pepper: string) => {
+    const { streams, written } = capture({ env: { DATABASE_URL: server.connectionString } })
+    const code = await run(['--config', config(pepper), 'passwords', command, '--table', 'users', '--json'], streams)
+    return { code, ...JSON.parse(written.stdout) }
+  }
+  try {
+    await createKeyStoreFile({ path: keysAt })
+    const strong = await fill()
+    const room = await open()
+
+    expect(await call('wrap', 'on')).toMatchObject({ code: 0, weak: 3, wrapped: 3 })
+    expect(await storedOf('bob')).toMatch(/^sr1_/)
+    expect(await call('reencrypt', 'on')).toMatchObject({ code: 0, outdated: 1, written: 1, failed: 0 })
+    expect(await storedOf('ada')).toMatch(/^sr1_/)
+    expect(await storedOf('dan')).toBe('!unusable')
+    expect(await call('reencrypt', 'on')).toMatchObject({ outdated: 0, written: 0 })
+    expect(await call('audit', 'on')).toMatchObject({ peppered: 4, belowFloor: 0, unusable: 1, withoutPassword: 1 })
+
+    const before = await storedOf('ada')
+    await room.keys.rotate({ purpose: 'pepper' })
+    expect(await call('reencrypt', 'on')).toMatchObject({ outdated: 4, written: 4 })
+    expect(await storedOf('ada')).not.toBe(before)
+    const userId = (await pool.query("select id::text as id from users where name = 'bob'")).rows[0].id
+    expect(await room.passwords.verify('bob', await storedOf('bob'), { userId })).toMatchObject({ valid: true })
+
+    await pool.query(
+      "update users set password_hash = (select password_hash from users where name = 'ada') where name = 'eve'",
+    )
+    expect(await call('reencrypt', 'retire')).toMatchObject({ code: 1, written: 3, failed: 1 })
+    expect(await storedOf('ada')).toBe(strong)
+    await room.close()
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('reencrypt without a configuration says what is missing', async () => {
+  const answer = await strongroom('reencrypt', '--table', 'users')
+  expect(answer).toMatchObject({ code: 2, stderr: expect.stringContaining('a pepper needs a configuration') })
 })
