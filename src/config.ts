@@ -1,7 +1,7 @@
 import { describe } from './bytes.ts'
 import { ConfigError, InvalidInputError } from './errors.ts'
 import type { StrongroomEvent } from './events.ts'
-import type { KeyStore } from './key-store.ts'
+import type { KeyLogAnchor, KeyStore } from './key-store.ts'
 import type { KmsGroupOptions } from './keys/kms-group.ts'
 import type { KmsProvider } from './kms.ts'
 import type { ReuseLimits } from './messages/data-key-cache.ts'
@@ -30,6 +30,8 @@ export interface StrongroomConfig<
   /** One key management service, or several: every root key is wrapped under all of them, and any one opens it. */
   readonly kms: KmsProvider | readonly KmsProvider[]
   readonly store: KeyStore
+  /** Keeps the end of the key log elsewhere, so that an old copy of the whole store is noticed. See the threat model. */
+  readonly anchor?: KeyLogAnchor
   readonly records?: Records
   /** Checks passwords; hashes are encrypted under a pepper key and bound to their user. */
   readonly passwords?: PasswordHasher
@@ -63,6 +65,7 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   }
   for (const provider of Array.isArray(kms) ? kms : [kms]) assertHas(provider, ['wrap', 'unwrap', 'accepts'], 'kms')
   assertHas(store, ['get', 'findActive', 'list', 'commit', 'log'], 'store')
+  if (config.anchor !== undefined) assertHas(config.anchor, ['read', 'write'], 'anchor')
   const tables = Object.values<AnyRecord>(records).map((record) => record.name)
   const twice = tables.find((table, at) => tables.indexOf(table) !== at)
   if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)

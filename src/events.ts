@@ -53,6 +53,7 @@ export type StrongroomEvent =
       readonly code: string
       readonly validForMs: number
     }
+  | { readonly type: 'anchor.failed'; readonly seq: number }
   | { readonly type: 'keyring.grace'; readonly root: string; readonly remainingMs: number }
 
 /** The names of all events. */

@@ -38,8 +38,10 @@ export type { IndexTransform, OwnTransform, TransformName, TransformOption } fro
 export type {
   CommitResult,
   KeyCommit,
+  KeyLogAnchor,
   KeyLogChange,
   KeyLogEntry,
+  KeyLogHead,
   KeyPurpose,
   KeyPut,
   KeyQuery,

@@ -140,3 +140,21 @@ export interface KeyStore {
 
   close?(): Promise<void>
 }
+
+/** Where the key log ended when it was last seen: its length and the hash of its last entry, which covers all before it. */
+export interface KeyLogHead {
+  readonly seq: number
+  /** 64 hexadecimal characters */
+  readonly hash: string
+}
+
+/**
+ * Keeps the head of the key log where whoever can write the key store cannot: another database, an object with a lock.
+ * With it, putting an old copy of the whole store back is noticed.
+ */
+export interface KeyLogAnchor {
+  /** The newest head that was written; undefined before the first. */
+  read(): Promise<KeyLogHead | undefined>
+  /** Keeps a head, unless a newer one is there already. */
+  write(head: KeyLogHead): Promise<void>
+}

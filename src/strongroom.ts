@@ -85,6 +85,7 @@ export class Strongroom<Schemas extends Records = Records> {
       lease: { ttl: keyring.ttl ?? 300_000, grace: keyring.grace ?? 0 },
       maxKeys: keyring.maxKeys ?? 10_000,
       refreshInterval: keyring.refreshInterval ?? 30_000,
+      anchor: config.anchor,
     })
     this.keys = new KeyManager({ name, store, keyring: this.#keyring, kms: this.#kms, events, clock })
     this.#values = new ValueCipher({ app: name, keyring: this.#keyring, events, clock })

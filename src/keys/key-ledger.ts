@@ -1,5 +1,7 @@
-import type { KeyLogChange, KeyLogEntry, KeyRecord, KeyStore } from '../key-store.ts'
-import { followLog, LOG_START, type LogHead } from './log.ts'
+import type { KeyRecordError } from '../errors.ts'
+import type { EventHub } from '../events.ts'
+import type { KeyLogAnchor, KeyLogChange, KeyLogEntry, KeyLogHead, KeyRecord, KeyStore } from '../key-store.ts'
+import { followLog, LOG_START } from './log.ts'
 import { refused } from './record.ts'
 import type { RootKeys } from './root-keys.ts'
 
@@ -13,18 +15,23 @@ export class KeyLedger {
   readonly #store: KeyStore
   readonly #roots: RootKeys
   readonly #latest = new Map<string, KeyLogChange>()
-  #head: LogHead = LOG_START
+  readonly #events: EventHub
+  readonly #anchor: KeyLogAnchor | undefined
+  #anchored: KeyLogHead | undefined
+  #head: KeyLogHead = LOG_START
   readonly #unfollowed = new Map<string, KeyLogChange>()
   #flight: Promise<void> | undefined
   #next: Promise<void> | undefined
 
-  constructor(store: KeyStore, roots: RootKeys) {
-    this.#store = store
-    this.#roots = roots
+  constructor(options: { store: KeyStore; roots: RootKeys; events: EventHub; anchor?: KeyLogAnchor | undefined }) {
+    this.#store = options.store
+    this.#roots = options.roots
+    this.#events = options.events
+    this.#anchor = options.anchor
   }
 
   /** Where the log ends, as far as it was read. */
-  get head(): LogHead {
+  get head(): KeyLogHead {
     return this.#head
   }
 
@@ -80,14 +87,24 @@ export class KeyLedger {
     let head = this.#head
     let last: KeyLogEntry | undefined
     await this.#assertHeadStands()
+    const anchored = this.#anchored ?? (await this.#anchor?.read()) ?? LOG_START
     for (;;) {
       const entries = await this.#store.log(head.seq, PAGE)
       head = followLog(head, entries)
-      for (const entry of entries) changes.push(...entry.changes)
+      for (const entry of entries) {
+        changes.push(...entry.changes)
+        if (entry.seq === anchored.seq && entry.hash !== anchored.hash) throw cut(anchored)
+      }
       last = entries.at(-1) ?? last
       if (entries.length < PAGE) break
     }
-    if (last === undefined) return
+    if (head.seq < anchored.seq) throw cut(anchored)
+    this.#anchored = anchored
+    if (last !== undefined) await this.#adopt(last, head, changes)
+    await this.#writeAnchor()
+  }
+
+  async #adopt(last: KeyLogEntry, head: KeyLogHead, changes: readonly KeyLogChange[]): Promise<void> {
     const root = await this.#roots.get(last.root)
     if (!root.signedEntry(last)) {
       throw refused('log', 'log', `entry ${last.seq} of the key log is not signed by root key ${last.root}`)
@@ -104,12 +121,26 @@ export class KeyLedger {
     const { seq, hash } = this.#head
     if (seq === 0) return
     const [entry] = await this.#store.log(seq - 1, 1)
-    if (entry?.seq !== seq || entry.hash !== hash) {
-      throw refused(
-        'log',
-        'log',
-        `entry ${seq} of the key log is gone or changed: an older copy of the store was put back`,
-      )
+    if (entry?.seq !== seq || entry.hash !== hash) throw cut(this.#head)
+  }
+
+  /** What is committed stays committed when the anchor cannot be reached: it is written with the next look at the log. */
+  async #writeAnchor(): Promise<void> {
+    if (this.#anchor === undefined || this.#head.seq <= (this.#anchored?.seq ?? 0)) return
+    const head = this.#head
+    try {
+      await this.#anchor.write(head)
+      this.#anchored = head
+    } catch {
+      this.#events.emit({ type: 'anchor.failed', seq: head.seq })
     }
   }
+}
+
+function cut({ seq }: KeyLogHead): KeyRecordError {
+  return refused(
+    'log',
+    'log',
+    `entry ${seq} of the key log is gone or changed: an older copy of the store was put back`,
+  )
 }

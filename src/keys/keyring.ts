@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { ClosedError, ConfigError, KeyNotResidentError, KeyRecordError, KeyUnavailableError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
-import type { KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
+import type { KeyLogAnchor, KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
 import type { Clock } from './clock.ts'
 import type { DataKey } from './data-key.ts'
 import type { IndexKey } from './index-key.ts'
@@ -28,6 +28,7 @@ export interface KeyringOptions {
   readonly maxKeys: number
   /** ms between looks at the key log. */
   readonly refreshInterval: number
+  readonly anchor?: KeyLogAnchor | undefined
 }
 
 const BATCH = 1000
@@ -66,7 +67,7 @@ export class Keyring {
     this.#store = options.store
     this.#refreshInterval = options.refreshInterval
     this.roots = new RootKeys(options)
-    this.ledger = new KeyLedger(options.store, this.roots)
+    this.ledger = new KeyLedger({ ...options, roots: this.roots })
     this.#verifier = new RecordVerifier({ ...options, roots: this.roots, ledger: this.ledger })
     this.#loader = new KeyLoader(options.store, (record) => this.#hold(record))
     this.#keys = new LRUCache({

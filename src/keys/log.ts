@@ -1,19 +1,13 @@
 import { createHmac, hash } from 'node:crypto'
 import { equalBytes, lengthPrefixed } from '../bytes.ts'
 import { labels } from '../crypto/kdf.ts'
-import type { KeyLogChange, KeyLogEntry } from '../key-store.ts'
+import type { KeyLogChange, KeyLogEntry, KeyLogHead } from '../key-store.ts'
 import { refused } from './record.ts'
 
 const DIGEST = /^[0-9a-f]{64}$/
 
 /** What the hash of the first entry stands on. */
-export const LOG_START: LogHead = { seq: 0, hash: '0'.repeat(64) }
-
-/** Where a log ends: as good as the whole log, because each hash covers all entries before it. */
-export interface LogHead {
-  readonly seq: number
-  readonly hash: string
-}
+export const LOG_START: KeyLogHead = { seq: 0, hash: '0'.repeat(64) }
 
 /** What a new entry says. */
 export interface LogBody {
@@ -23,7 +17,7 @@ export interface LogBody {
 }
 
 /** Makes the entry that follows `head`, with a MAC under a root key. Specification section 4.5. */
-export function nextEntry(head: LogHead, body: LogBody, root: string, macKey: Uint8Array): KeyLogEntry {
+export function nextEntry(head: KeyLogHead, body: LogBody, root: string, macKey: Uint8Array): KeyLogEntry {
   const unsigned = { seq: head.seq + 1, ...body, previous: head.hash, root }
   const digest = entryHash(unsigned)
   return { ...unsigned, hash: digest, mac: entryMac(macKey, digest) }
@@ -35,7 +29,7 @@ export function nextEntry(head: LogHead, body: LogBody, root: string, macKey: Ui
  * @returns the new head
  * @throws KeyRecordError `log` when an entry is missing, changed or out of order
  */
-export function followLog(head: LogHead, entries: readonly KeyLogEntry[]): LogHead {
+export function followLog(head: KeyLogHead, entries: readonly KeyLogEntry[]): KeyLogHead {
   let { seq, hash: previous } = head
   for (const entry of entries) {
     const right =

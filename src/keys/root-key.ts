@@ -3,8 +3,8 @@ import { wipe } from '../bytes.ts'
 import { hkdfExpand, labels } from '../crypto/kdf.ts'
 import { randomInto } from '../crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../crypto/xaes.ts'
-import type { KeyLogEntry, KeyRecord } from '../key-store.ts'
-import { entryMacMatches, type LogBody, type LogHead, nextEntry } from './log.ts'
+import type { KeyLogEntry, KeyLogHead, KeyRecord } from '../key-store.ts'
+import { entryMacMatches, type LogBody, nextEntry } from './log.ts'
 import { recordMac, recordMacMatches, type UnsignedRecord, wrapAad } from './record.ts'
 
 /**
@@ -60,7 +60,7 @@ export class RootKey {
     return recordMacMatches(this.#recordMacKey, record)
   }
 
-  signEntry(head: LogHead, body: LogBody): KeyLogEntry {
+  signEntry(head: KeyLogHead, body: LogBody): KeyLogEntry {
     return nextEntry(head, body, this.id, this.#logMacKey)
   }
 
