@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { assertBytes, lengthPrefixed } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
-import { randomBytes, randomInto } from '../../src/crypto/random.ts'
+import { randomBytes } from '../../src/crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../../src/crypto/xaes.ts'
 import { KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
@@ -48,8 +48,7 @@ export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
       call.signal?.throwIfAborted()
       calls.wrap++
       const ciphertext = Buffer.alloc(WRAPPED_LENGTH)
-      randomInto(ciphertext, 0, NONCE_LENGTH)
-      aead.encryptInto(ciphertext, 0, plain, aad(call))
+      aead.sealInto(ciphertext, 0, plain, aad(call))
       return { provider: name, keyId, ciphertext }
     },
     async unwrap(wrapped, call) {

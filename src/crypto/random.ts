@@ -10,6 +10,7 @@ const CLOCK_DRIFT_MS = 1000
 const pool = Buffer.alloc(POOL_SIZE)
 let used = POOL_SIZE
 let clockOffset = 0
+let epoch = 0
 
 /**
  * Writes `length` fresh random bytes to `out` at `offset`, at most 4,096 at a time.
@@ -17,11 +18,26 @@ let clockOffset = 0
  * resumed from a snapshot: a clone must not repeat nonces. Specification section 3.2.
  */
 export function randomInto(out: Buffer, offset: number, length: number): void {
-  const drift = Date.now() - performance.now() - clockOffset
-  if (used + length > POOL_SIZE || drift > CLOCK_DRIFT_MS || drift < -CLOCK_DRIFT_MS) refill()
+  randomEpoch()
+  if (used + length > POOL_SIZE) refill()
   pool.copy(out, offset, used, used + length)
   pool.fill(0, used, used + length)
   used += length
+}
+
+/**
+ * A number that changes whenever the pool is dropped because the machine may be a resumed copy: whoever drew random
+ * bytes ahead of their use must compare it before each use, and draw again when it changed.
+ */
+export function randomEpoch(): number {
+  const offset = Date.now() - performance.now()
+  const drift = offset - clockOffset
+  if (drift > CLOCK_DRIFT_MS || drift < -CLOCK_DRIFT_MS) {
+    epoch++
+    used = POOL_SIZE
+    clockOffset = offset
+  }
+  return epoch
 }
 
 /** `length` fresh random bytes, at most 4,096, in memory of their own. */
@@ -37,5 +53,4 @@ function refill(): void {
   }
   randomFillSync(pool)
   used = 0
-  clockOffset = Date.now() - performance.now()
 }

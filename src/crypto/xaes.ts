@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { type Cipher, createCipheriv, createDecipheriv } from 'node:crypto'
+import { Scratch, wipe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
+import { randomEpoch, randomInto } from './random.ts'
 
 export const KEY_LENGTH = 32
 export const NONCE_LENGTH = 24
@@ -11,11 +13,19 @@ const GCM_NONCE_AT = 12
 /**
  * XAES-256-GCM with one key: AES-256-GCM under a key derived from the first half of a 192-bit nonce, so that random
  * nonces are safe for 2^80 messages. C2SP XAES-256-GCM; the derivation is SP 800-108r1 with CMAC (SP 800-38B).
+ *
+ * Most of the time of a short message goes into calls of OpenSSL and the views handed to it. That is why nonces and
+ * message keys are made ahead, and why parts are copied in loops into memory that is used again.
  */
 export class Xaes256Gcm {
   #ecb: Cipher | undefined
-  readonly #input = Buffer.alloc(2 * BLOCK)
   readonly #subkey1: Buffer
+  /** Fresh nonces, each used once, and the message keys that belong to them. */
+  #nonces = EMPTY
+  #messageKeys: Uint32Array = new Uint32Array(0)
+  #next = 0
+  #ahead = 0
+  #epoch = 0
 
   /** @param key 32 bytes; it is not kept, but its AES schedule is until `wipe` */
   constructor(key: Uint8Array) {
@@ -28,25 +38,27 @@ export class Xaes256Gcm {
   }
 
   /**
+   * Encrypts under a fresh random nonce: writes nonce, ciphertext and tag to `out` from `at` on.
+   *
+   * @returns the offset behind the tag
+   */
+  sealInto(out: Buffer, at: number, plaintext: Uint8Array, aad: Uint8Array): number {
+    if (this.#next === this.#ahead || this.#epoch !== randomEpoch()) this.#prepare()
+    const turn = this.#next++
+    const nonces = this.#nonces
+    for (let i = 0, from = turn * NONCE_LENGTH; i < NONCE_LENGTH; i++) out[at + i] = nonces[from + i] as number
+    takeKey(this.#messageKeys, turn)
+    return encryptWithMessageKey(out, at, plaintext, aad)
+  }
+
+  /**
    * Encrypts into `out`, which already holds a fresh random nonce at `nonceAt`; ciphertext and tag follow it.
    *
    * @returns the offset behind the tag
    */
   encryptInto(out: Buffer, nonceAt: number, plaintext: Uint8Array, aad: Uint8Array): number {
-    const messageKey = this.#messageKey(out, nonceAt)
-    const nonce = out.subarray(nonceAt + GCM_NONCE_AT, nonceAt + NONCE_LENGTH)
-    const cipher = createCipheriv('aes-256-gcm', messageKey, nonce, TAG_OPTION)
-    messageKey.fill(0)
-    cipher.setAAD(aad)
-    let at = nonceAt + NONCE_LENGTH
-    if (plaintext.byteLength > 0) {
-      const ciphertext = cipher.update(plaintext)
-      out.set(ciphertext, at)
-      at += ciphertext.byteLength
-    }
-    cipher.final()
-    out.set(cipher.getAuthTag(), at)
-    return at + TAG_LENGTH
+    takeKey(this.#derive(out, nonceAt, 1), 0)
+    return encryptWithMessageKey(out, nonceAt, plaintext, aad)
   }
 
   /**
@@ -58,41 +70,107 @@ export class Xaes256Gcm {
     const ciphertextAt = nonceAt + NONCE_LENGTH
     const tagAt = end - TAG_LENGTH
     if (tagAt < ciphertextAt) return undefined
-    const messageKey = this.#messageKey(sealed, nonceAt)
-    const nonce = sealed.subarray(nonceAt + GCM_NONCE_AT, ciphertextAt)
-    const decipher = createDecipheriv('aes-256-gcm', messageKey, nonce, TAG_OPTION)
-    messageKey.fill(0)
+    takeKey(this.#derive(sealed, nonceAt, 1), 0)
+    takeGcmNonce(sealed, nonceAt)
+    const decipher = createDecipheriv('aes-256-gcm', messageKey, gcmNonce, TAG_OPTION)
+    wipe(messageKey)
     decipher.setAAD(aad)
-    decipher.setAuthTag(sealed.subarray(tagAt, end))
-    const plaintext = decipher.update(sealed.subarray(ciphertextAt, tagAt))
+    for (let i = 0; i < TAG_LENGTH; i++) tag[i] = sealed[tagAt + i] as number
+    decipher.setAuthTag(tag)
+    const plaintext = decipher.update(
+      new Uint8Array(sealed.buffer, sealed.byteOffset + ciphertextAt, tagAt - ciphertextAt),
+    )
     try {
       decipher.final()
     } catch {
-      plaintext.fill(0)
+      wipe(plaintext)
       return undefined
     }
     return plaintext
   }
 
-  /** Drops the key schedule; every later use throws. */
+  /** Drops the key schedule and everything made from it; every later use throws. */
   wipe(): void {
     this.#ecb = undefined
-    this.#subkey1.fill(0)
-    this.#input.fill(0)
+    wipe(this.#subkey1)
+    this.#messageKeys.fill(0)
+    this.#next = this.#ahead
+    this.#epoch = -1
   }
 
-  #messageKey(source: Buffer, nonceAt: number): Buffer {
-    if (this.#ecb === undefined) throw new InvalidInputError('this key was wiped')
-    const input = this.#input
-    const subkey1 = this.#subkey1
-    for (let i = 0; i < BLOCK; i++) {
-      const byte = (subkey1[i] as number) ^ (i < 4 ? (PREFIX[i] as number) : (source[nonceAt + i - 4] as number))
-      input[i] = byte
-      input[BLOCK + i] = byte
-    }
-    input[BLOCK + 1] = (input[BLOCK + 1] as number) ^ 3 // counter 2 instead of 1
-    return this.#ecb.update(input)
+  /** Draws nonces and derives their keys ahead, in one call: more each time, so that a key used once pays for one. */
+  #prepare(): void {
+    this.#messageKeys.fill(0)
+    const count = Math.min(Math.max(1, 2 * this.#ahead), MAX_AHEAD)
+    if (count !== this.#ahead) this.#nonces = Buffer.alloc(count * NONCE_LENGTH)
+    randomInto(this.#nonces, 0, this.#nonces.byteLength)
+    this.#messageKeys = this.#derive(this.#nonces, 0, count)
+    this.#next = 0
+    this.#ahead = count
+    this.#epoch = randomEpoch()
   }
+
+  /** The message keys of `count` nonces that follow each other in `source`. */
+  #derive(source: Buffer, nonceAt: number, count: number): Uint32Array {
+    if (this.#ecb === undefined) throw new InvalidInputError('this key was wiped')
+    const input = inputs.bytes
+    const subkey1 = this.#subkey1
+    for (let n = 0; n < count; n++) {
+      const from = nonceAt + n * NONCE_LENGTH - PREFIX.length
+      const to = n * KEY_LENGTH
+      for (let i = 0; i < BLOCK; i++) {
+        const byte = (subkey1[i] as number) ^ (i < PREFIX.length ? (PREFIX[i] as number) : (source[from + i] as number))
+        input[to + i] = byte
+        input[to + BLOCK + i] = byte
+      }
+      input[to + BLOCK + 1] = (input[to + BLOCK + 1] as number) ^ 3 // counter 2 instead of 1
+    }
+    return words(this.#ecb.update(inputs.view(count * KEY_LENGTH)))
+  }
+}
+
+const MAX_AHEAD = 16
+const KEY_WORDS = KEY_LENGTH / 4
+const EMPTY = Buffer.alloc(0)
+const inputs = new Scratch(Buffer.alloc(MAX_AHEAD * KEY_LENGTH))
+
+// What OpenSSL copies at once is handed over in these; the key is wiped as soon as it was.
+const messageKey = Buffer.alloc(KEY_LENGTH)
+const messageKeyWords = words(messageKey)
+const gcmNonce = Buffer.alloc(NONCE_LENGTH - GCM_NONCE_AT)
+const tag = Buffer.alloc(TAG_LENGTH)
+
+/** Moves a message key to where it is used from, leaving zeros. `turn` counts keys. */
+function takeKey(keys: Uint32Array, turn: number): void {
+  for (let i = 0, from = turn * KEY_WORDS; i < KEY_WORDS; i++) {
+    messageKeyWords[i] = keys[from + i] as number
+    keys[from + i] = 0
+  }
+}
+
+/** The same memory in words; it begins where its ArrayBuffer does. */
+function words(bytes: Buffer): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2)
+}
+
+function takeGcmNonce(source: Buffer, nonceAt: number): void {
+  for (let i = 0; i < gcmNonce.byteLength; i++) gcmNonce[i] = source[nonceAt + GCM_NONCE_AT + i] as number
+}
+
+function encryptWithMessageKey(out: Buffer, nonceAt: number, plaintext: Uint8Array, aad: Uint8Array): number {
+  takeGcmNonce(out, nonceAt)
+  const cipher = createCipheriv('aes-256-gcm', messageKey, gcmNonce, TAG_OPTION)
+  wipe(messageKey)
+  cipher.setAAD(aad)
+  let at = nonceAt + NONCE_LENGTH
+  if (plaintext.byteLength > 0) {
+    const ciphertext = cipher.update(plaintext)
+    out.set(ciphertext, at)
+    at += ciphertext.byteLength
+  }
+  cipher.final()
+  out.set(cipher.getAuthTag(), at)
+  return at + TAG_LENGTH
 }
 
 const TAG_OPTION = { authTagLength: TAG_LENGTH } as const

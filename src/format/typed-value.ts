@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertBytes, assertText, describe, wipe } from '../bytes.ts'
+import { assertBytes, assertText, describe, Scratch, wipe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import { encodeJson, parseJson } from './json.ts'
 import { type Padding, paddedLength } from './padding.ts'
@@ -29,7 +29,7 @@ export const typeBytes: Readonly<Record<ValueType, number>> = {
 }
 
 const SCRATCH_SIZE = 8192
-const scratch = Buffer.alloc(SCRATCH_SIZE)
+const scratch = new Scratch(Buffer.alloc(SCRATCH_SIZE))
 const EMPTY = Buffer.alloc(0)
 
 /**
@@ -46,14 +46,14 @@ export function encodeTypedPlaintext(value: unknown, type: ValueType, padding: P
     throw new InvalidInputError(`a value must be at most ${MAX_VALUE_BYTES} bytes, received ${size}: seal it as a file`)
   }
   const length = padding === 'none' ? size + 1 : paddedLength(size + 2, padding)
-  const out = length <= SCRATCH_SIZE ? scratch : Buffer.alloc(length)
+  const out = length <= SCRATCH_SIZE ? scratch.view(length) : Buffer.alloc(length)
   const typeByte = value === null ? NULL : typeBytes[type]
   out[0] = padding === 'none' ? typeByte : typeByte | PADDED
   if (typeof payload === 'string') out.write(payload, 1, size, 'utf8')
   else out.set(payload, 1)
   if (padding !== 'none') out[size + 1] = MARKER // behind it all is zero: the scratch memory is wiped after every use
   if (typeof payload !== 'string' && payload !== value) wipe(payload)
-  return out.subarray(0, length)
+  return out
 }
 
 /** The result of parsing a typed plaintext; an object, because null is an answer too. */

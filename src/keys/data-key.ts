@@ -1,8 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { wipe } from '../bytes.ts'
 import { hkdfExpand, labels } from '../crypto/kdf.ts'
-import { randomInto } from '../crypto/random.ts'
-import { KEY_LENGTH, NONCE_LENGTH, Xaes256Gcm } from '../crypto/xaes.ts'
+import { KEY_LENGTH, Xaes256Gcm } from '../crypto/xaes.ts'
 import { KeyUnavailableError } from '../errors.ts'
 import { AAD_LABEL, FIELD_FORMAT, FIELD_OVERHEAD, HEADER_LENGTH, TEXT_PREFIX_BYTES } from '../format/field.ts'
 import type { KeyRecord } from '../key-store.ts'
@@ -59,8 +58,15 @@ export class DataKey extends ResidentKey {
    * @returns the typed plaintext, which the caller wipes, or undefined when the tag does not match
    */
   decrypt(field: Buffer, aad: Buffer): Buffer | undefined {
-    this.#header.copy(aad, AAD_LABEL.byteLength)
+    aad.set(this.#header, AAD_LABEL.byteLength)
     return this.#cipher.decryptFrom(field, HEADER_LENGTH, field.byteLength, aad)
+  }
+
+  /** Whether a parsed field ciphertext names this key. */
+  names(field: Buffer): boolean {
+    const header = this.#header
+    for (let i = 0; i < HEADER_LENGTH; i++) if (field[i] !== header[i]) return false
+    return true
   }
 
   wipe(): void {
@@ -71,10 +77,8 @@ export class DataKey extends ResidentKey {
     if (++this.#messages > MAX_MESSAGES) {
       throw new KeyUnavailableError(`key ${this.id} has encrypted 2^40 values: rotate it`, this.state, this.id)
     }
-    this.#header.copy(out, at)
-    this.#header.copy(aad, AAD_LABEL.byteLength)
-    const nonceAt = at + HEADER_LENGTH
-    randomInto(out, nonceAt, NONCE_LENGTH)
-    return this.#cipher.encryptInto(out, nonceAt, plaintext, aad)
+    out.set(this.#header, at)
+    aad.set(this.#header, AAD_LABEL.byteLength)
+    return this.#cipher.sealInto(out, at + HEADER_LENGTH, plaintext, aad)
   }
 }

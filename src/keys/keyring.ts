@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { ClosedError, ConfigError, KeyNotResidentError, KeyRecordError, KeyUnavailableError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
+import { keyIdOf } from '../format/field.ts'
 import type { KeyLogAnchor, KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
 import type { Clock } from './clock.ts'
-import type { DataKey } from './data-key.ts'
+import { DataKey } from './data-key.ts'
 import type { IndexKey } from './index-key.ts'
 import { KeyLedger } from './key-ledger.ts'
 import { KeyLoader } from './key-loader.ts'
@@ -52,6 +53,9 @@ export class Keyring {
   readonly #keys: LRUCache<string, Resident>
   /** Active key ids by purpose and scope. */
   readonly #active = new Map<string, string>()
+  /** The keys used last, which the next field or row mostly uses again; still checked for lease and state each time. */
+  #lastActive: Resident | undefined
+  #lastFound: DataKey | undefined
   /** Ids of all index keys that queries must use, by scope. */
   readonly #searchable = new Map<string, readonly string[]>()
   readonly #refreshInterval: number
@@ -107,9 +111,11 @@ export class Keyring {
    * @throws KeyNotResidentError when it is not in memory
    */
   active<Purpose extends 'data' | 'index' | 'pepper'>(purpose: Purpose, scope: string): Held<Purpose> {
-    const id = this.#active.get(slot(purpose, scope))
-    const key = id === undefined ? undefined : this.#usable(id)
+    const last = this.#lastActive
+    const again = last !== undefined && last.scope === scope && last.purpose === purpose && this.#usableNow(last)
+    const key = again ? last : this.#findActiveKey(purpose, scope)
     if (key?.state !== 'active') throw this.#missing(purpose, scope)
+    this.#lastActive = key
     if (key.expired(this.#clock)) {
       throw new KeyUnavailableError(`key ${key.id} has reached its end: rotate it`, 'expired', key.id)
     }
@@ -119,6 +125,15 @@ export class Keyring {
   /** A key by its id, if it is in memory and its lease holds. */
   find(id: string): Resident | undefined {
     return this.#usable(id)
+  }
+
+  /** The key that a parsed field ciphertext names, if it is in memory and its lease holds. */
+  findNamed(field: Buffer): Resident | undefined {
+    const last = this.#lastFound
+    if (last?.names(field) && this.#usableNow(last)) return last
+    const key = this.#usable(keyIdOf(field))
+    if (key instanceof DataKey) this.#lastFound = key
+    return key
   }
 
   /** All index keys that a query in this scope must use, the writing one first. @throws KeyNotResidentError */
@@ -325,7 +340,16 @@ export class Keyring {
 
   #usable(id: string): Resident | undefined {
     const key = this.#keys.get(id)
-    return key?.root.usable(this.#clock.now()) ? key : undefined
+    return key !== undefined && this.#usableNow(key) ? key : undefined
+  }
+
+  #usableNow(key: Resident): boolean {
+    return key.root.usable(this.#clock.now())
+  }
+
+  #findActiveKey(purpose: KeyPurpose, scope: string): Resident | undefined {
+    const id = this.#active.get(slot(purpose, scope))
+    return id === undefined ? undefined : this.#usable(id)
   }
 
   /** Whether a record says of a key in memory what is known of it already, so that nothing in it needs to be believed. */
@@ -342,6 +366,7 @@ export class Keyring {
 
   #noteActive({ id, purpose, scope, state }: KeyRecord): void {
     const place = slot(purpose, scope)
+    this.#lastActive = undefined
     if (state === 'active') this.#active.set(place, id)
     else if (this.#active.get(place) === id) this.#active.delete(place)
   }
@@ -357,6 +382,8 @@ export class Keyring {
 
   #disposed(key: Resident, why: 'capacity' | 'state' | 'closed'): void {
     key.wipe()
+    if (this.#lastActive === key) this.#lastActive = undefined
+    if (this.#lastFound === key) this.#lastFound = undefined
     const place = slot(key.purpose, key.scope)
     if (this.#active.get(place) === key.id) this.#active.delete(place)
     if (key.purpose === 'index') this.#searchable.delete(key.scope)

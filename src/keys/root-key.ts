@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { wipe } from '../bytes.ts'
 import { hkdfExpand, labels } from '../crypto/kdf.ts'
-import { randomInto } from '../crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../crypto/xaes.ts'
 import type { KeyLogEntry, KeyLogHead, KeyRecord } from '../key-store.ts'
 import { entryMacMatches, type LogBody, nextEntry } from './log.ts'
@@ -42,8 +41,7 @@ export class RootKey {
   /** @returns nonce, ciphertext and tag: 72 bytes for a key */
   wrap(secret: Uint8Array, record: UnsignedRecord): Buffer {
     const out = Buffer.alloc(NONCE_LENGTH + secret.byteLength + TAG_LENGTH)
-    randomInto(out, 0, NONCE_LENGTH)
-    this.#wrapper.encryptInto(out, 0, secret, wrapAad(record))
+    this.#wrapper.sealInto(out, 0, secret, wrapAad(record))
     return out
   }
 

@@ -289,7 +289,7 @@ export class RecordCipher<Schema extends AnyRecord> {
       for (const name of Object.keys(row)) {
         const column = this.#record.columns.get(name)
         if (column !== undefined) out[name] = this.#read(column, row[name], identity, allow, events)
-        else if (!this.#indexes.all.some((index) => index.column === name)) setOwn(out, name, row[name])
+        else if (!this.#indexes.columns.has(name)) setOwn(out, name, row[name])
       }
     } finally {
       for (const event of events) this.#parts.events.emit(event)
@@ -322,16 +322,15 @@ export class RecordCipher<Schema extends AnyRecord> {
       return this.#readMigrating(column, value, identity, events)
     const field = parseField(value)
     if (field === undefined) throw this.#failed(column, identity)
-    const id = keyIdOf(field)
-    const key = this.#resident(id)
+    const key = this.#parts.keyring.findNamed(field) ?? this.#resident(keyIdOf(field))
     try {
       if (!this.#isKeyOf(key, identity)) throw new DecryptionError()
       assertDecrypts(key, this.#parts.clock, allow)
       const plain = decryptValue(column, field, key, this.#context.of(column.at))
-      if (this.#parts.events.wants('key.used')) events.push(this.#use('decrypt', id, column.name, identity.row))
+      if (this.#parts.events.wants('key.used')) events.push(this.#use('decrypt', key.id, column.name, identity.row))
       return plain
     } catch (error) {
-      if (error instanceof DecryptionError) this.#failed(column, identity, id)
+      if (error instanceof DecryptionError) this.#failed(column, identity, key.id)
       throw error
     }
   }
@@ -392,16 +391,20 @@ export class RecordCipher<Schema extends AnyRecord> {
   }
 
   #assertValue(column: Column, value: unknown): void {
-    const where = `${this.#record.name}.${column.name}`
-    if (value === null && !column.nullable) {
-      throw new InvalidInputError(`${where} is null: declare it \`nullable: true\` if it may be`)
-    }
-    if (value === undefined) throw new InvalidInputError(`${where} is undefined: leave the property out, or give null`)
     if (typeof value === 'string' && column.type === 'text') {
-      assertText(value, where)
+      if (!value.isWellFormed()) assertText(value, this.#where(column))
       if (looksEncrypted(value))
-        throw new InvalidInputError(`${where} looks encrypted already: was it encrypted twice?`)
+        throw new InvalidInputError(`${this.#where(column)} looks encrypted already: was it encrypted twice?`)
     }
+    if (value === null && !column.nullable) {
+      throw new InvalidInputError(`${this.#where(column)} is null: declare it \`nullable: true\` if it may be`)
+    }
+    if (value === undefined)
+      throw new InvalidInputError(`${this.#where(column)} is undefined: leave the property out, or give null`)
+  }
+
+  #where(column: Column): string {
+    return `${this.#record.name}.${column.name}`
   }
 
   #storePlain(column: Column, value: unknown): unknown {

@@ -12,6 +12,7 @@ export class RecordIndexes {
 
   constructor(record: CompiledRecord) {
     this.#record = record
+    this.columns = new Set(record.indexes.map((index) => index.column))
     const fields = record.indexes
       .filter((index) => index.parts.length === 1)
       .map((index) => index.parts[0]?.field as string)
@@ -22,6 +23,9 @@ export class RecordIndexes {
         this.#searchable.set(field, index)
     }
   }
+
+  /** The names of the index columns. */
+  readonly columns: ReadonlySet<string>
 
   get all(): readonly CompiledIndex[] {
     return this.#record.indexes

@@ -54,9 +54,9 @@ export class RowIdentifier {
   }
 
   #rowText(row: UnknownRow): string | undefined {
-    const [first, ...rest] = this.#ids
+    const first = this.#ids[0]
     if (first === undefined) return undefined
-    if (rest.length === 0) return this.#text(row, first)
+    if (this.#ids.length === 1) return this.#text(row, first)
     return JSON.stringify(this.#ids.map((column) => this.#text(row, column)))
   }
 
@@ -85,7 +85,9 @@ export class RowIdentifier {
     if (typeof value === 'string') {
       assertText(value, what)
       if (value === '') throw new InvalidInputError(`${what} must not be empty`)
-      return value.length === 36 && UUID.test(value) ? value.toLowerCase() : value
+      if (value.length !== 36) return value
+      const lower = value.toLowerCase()
+      return lower !== value && UUID.test(value) ? lower : value
     }
     if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
     if (typeof value === 'bigint') return String(value)
