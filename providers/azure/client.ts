@@ -71,13 +71,13 @@ interface Answer {
   readonly headers: { get(name: string): string | undefined }
 }
 
-/** The SDK loses the status of a redirect and of a proxy's HTML page: it fails on reading their body. */
+/** Redirects are refused whatever they hold; of a proxy's HTML page the SDK loses the status, failing on its body. */
 async function refuseStrangers<Request, Reply extends Answer>(
   request: Request,
   next: (request: Request) => Promise<Reply>,
 ): Promise<Reply> {
   const answer = await next(request)
   const json = /json/.test(answer.headers.get('content-type') ?? '')
-  if (answer.status < 300 || answer.status === 401 || json) return answer
-  throw Object.assign(new Error(`status ${answer.status} without JSON`), { statusCode: answer.status })
+  if (answer.status < 300 || answer.status === 401 || (json && answer.status >= 400)) return answer
+  throw Object.assign(new Error(`status ${answer.status}`), { statusCode: answer.status })
 }

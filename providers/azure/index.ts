@@ -102,7 +102,7 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
         if (!VERSION.test(version))
           throw new KmsError(PROVIDER, 'misconfigured', 'the vault named no version of the key')
         const { result } = await call('wrap', signal, async (options) =>
-          (await session.cryptography(version, signal)).wrapKey(algorithm, bound, options),
+          (await session.cryptography(version)).wrapKey(algorithm, bound, options),
         )
         return { provider: PROVIDER, keyId: prefix + version, ciphertext: Buffer.from(result) }
       } finally {
@@ -120,7 +120,7 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
       }
       const version = wrapped.keyId.slice(prefix.length)
       const { result } = await call('unwrap', signal, async (options) =>
-        (await session.cryptography(version, signal)).unwrapKey(algorithm, wrapped.ciphertext, options),
+        (await session.cryptography(version)).unwrapKey(algorithm, wrapped.ciphertext, options),
       )
       return openAfterUnwrap(algorithm, result, context)
     },

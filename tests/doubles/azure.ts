@@ -99,7 +99,7 @@ export class AzureDouble {
       return
     }
     if (fault === 'redirect') {
-      response.writeHead(307, { location: `${this.url}/elsewhere` }).end()
+      response.writeHead(307, { location: `${this.url}/elsewhere`, 'content-type': 'application/json' }).end('{}')
       return
     }
     if (fault === 'html') {

@@ -111,6 +111,13 @@ describe('wrapping', () => {
     expect(Buffer.from(await kms.unwrap(wrapped, { context: CONTEXT }))).toEqual(key)
   })
 
+  test('many first calls at the same time log in without losing a body', async () => {
+    const { version } = azure.addVersion('root')
+    const wrapped = await connect().wrap(randomBytes(32), { context: CONTEXT })
+    const fresh = connect({ keyId: `${azure.url}/keys/root/${version}` })
+    await Promise.all(Array.from({ length: 30 }, () => fresh.unwrap(wrapped, { context: CONTEXT })))
+  })
+
   test('a client of the user is used as it is, and must be for the same vault', async () => {
     azure.addVersion('root')
     const client = new KeyClient(azure.url, azure.credential(), trust(azure))
