@@ -14,16 +14,23 @@ try {
   )
   console.log(`packed size: ${kib(packed.size)}, unpacked ${kib(packed.unpackedSize)}, ${packed.files.length} files`)
 
+  const readme = readFileSync('README.md', 'utf8')
+  const commands = /```sh\n(npm pkg set[\s\S]*?)```/.exec(readme)?.[1]?.trim().split('\n') ?? []
+  if (!commands.includes('npm install strongroom')) throw new Error('README.md lacks its first commands')
   run('npm', ['init', '-y'])
-  run('npm', ['install', '--no-audit', '--no-fund', join(folder, packed.filename)])
-  const tree = JSON.parse(run('npm', ['ls', '--all', '--json', '--omit=peer']))
-  console.log(`install footprint: ${kib(sizeOf(join(folder, 'node_modules')))}, ${count(tree)} packages`)
-
-  console.log(run('npx', ['strongroom', 'init', '--no-passphrase']).trim())
-  const program = /```ts\n(import \{ openStrongroom \}[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8'))?.[1]
+  for (const command of commands) {
+    const [program, ...args] = command
+      .replace('install strongroom', `install ${join(folder, packed.filename)}`)
+      .split(' ')
+    // There is no terminal here to ask for a passphrase on.
+    if (args[0] === 'strongroom') args.push('--no-passphrase')
+    run(program, args)
+    console.log(`$ ${command}`)
+    if (command.endsWith(' strongroom')) console.log(`install footprint: ${footprint()}`)
+  }
+  const program = /```ts\n(import \{ openStrongroom \}[\s\S]*?)```/.exec(readme)?.[1]
   if (program === undefined) throw new Error('README.md lacks its first program')
   writeFileSync(join(folder, 'app.ts'), program)
-  run('npm', ['install', '--no-audit', '--no-fund', 'tsx'])
   const shown = run('npx', ['tsx', 'app.ts'])
   for (const expected of [/sr1_-/, /Ada@Example\.com/, /'01[0-9a-f]+'/]) {
     if (!expected.test(shown)) throw new Error(`the first program did not print ${expected}:\n${shown}`)
@@ -40,6 +47,11 @@ try {
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+function footprint() {
+  const tree = JSON.parse(run('npm', ['ls', '--all', '--json', '--omit=peer']))
+  return `${kib(sizeOf(join(folder, 'node_modules')))}, ${count(tree)} packages`
 }
 
 function kib(bytes) {
