@@ -155,6 +155,27 @@ test('a password that is changed while wrap works stays changed', async () => {
   expect(await storedOf('bob')).toBe(changed)
 })
 
+test('wrap that is stopped half-way goes on where it stopped', async () => {
+  for (let n = 1; n <= 6; n++) await insert(`u${n}`, ssha(`password ${n}`))
+  await pool.query(`
+    create sequence writes;
+    create or replace function fail_third() returns trigger language plpgsql as $$
+    begin if nextval('writes') > 2 then raise exception 'the connection broke'; end if; return new; end $$;
+    create trigger failing before update on users for each row execute function fail_third()`)
+  const broken = await strongroom('wrap', '--table', 'users')
+  expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining('PostgreSQL: the connection broke') })
+  await pool.query('drop trigger failing on users; drop sequence writes')
+  const rows = (await pool.query('select password_hash from users')).rows.map((row) => row.password_hash as string)
+  expect(rows.filter((stored) => stored.startsWith('$strongroom-wrapped$')).length).toBe(2)
+
+  const { stdout } = await strongroom('wrap', '--table', 'users', '--json')
+  expect(JSON.parse(stdout)).toMatchObject({ rows: 6, weak: 4, wrapped: 4 })
+  const hasher = argon2id()
+  for (let n = 1; n <= 6; n++) {
+    expect((await hasher.verify(`password ${n}`, await storedOf(`u${n}`))).valid).toBe(true)
+  }
+})
+
 test('what cannot be done is said in one line, with exit code 1 or 2', async () => {
   const { streams, written } = capture()
   expect(await run(['passwords', 'audit', '--table', 'users'], streams)).toBe(2)
