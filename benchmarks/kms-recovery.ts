@@ -33,7 +33,8 @@ export async function recoveryRun(options: RecoveryOptions): Promise<RecoveryRep
   const [withGroup, without] = await Promise.all([hammer(options, true), hammer(options, false)])
   const [before, outage] = options.phasesMs
   const up = before + outage
-  const recovered = up + (options.resilience.recoveryMs ?? 10_000) / 2
+  const firstAnswer = withGroup.answers.find((at) => at >= up) ?? Number.POSITIVE_INFINITY
+  const recovered = firstAnswer + (options.resilience.recoveryMs ?? 10_000) - 1000
   const slotMs = Math.min(1000, outage / 10)
   const slots = Math.ceil(options.phasesMs.reduce((sum, phase) => sum + phase, 0) / slotMs)
   return {
@@ -41,7 +42,7 @@ export async function recoveryRun(options: RecoveryOptions): Promise<RecoveryRep
     perSlot: Array.from({ length: slots }, (_, at) => countIn(withGroup.calls, at * slotMs, slotMs)),
     worstSecond: worst(withGroup.calls, up, recovered),
     worstSecondWithout: worst(without.calls, up, recovered),
-    firstAnswerMs: (withGroup.answers.find((at) => at >= up) ?? Number.POSITIVE_INFINITY) - up,
+    firstAnswerMs: firstAnswer - up,
   }
 }
 

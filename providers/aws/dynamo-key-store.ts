@@ -29,7 +29,7 @@ import { type AwsConnection, clientConfig } from './kms-client.ts'
 /** A table of DynamoDB that keeps key records. */
 export interface DynamoKeyStoreOptions extends AwsConnection {
   /** Name of a table with partition key `pk` and sort key `sk`, both strings, and nothing else in it. */
-  readonly table: string
+  readonly tableName: string
   /** Make the table, billed by request and protected from deletion, when it does not exist. Default false. */
   readonly createTable?: boolean
   /** A `DynamoDB` of `@aws-sdk/client-dynamodb`. Not closed by `close()`. */
@@ -51,9 +51,9 @@ const ACTIVE_ROUNDS = 10
  * @throws InvalidInputError, ConfigError
  */
 export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
-  const { table, createTable = false } = options
-  assertText(table, 'table')
-  if (!TABLE_NAME.test(table)) throw new InvalidInputError('table must be 3 to 255 letters, digits, or _ . -')
+  const { tableName: table, createTable = false } = options
+  assertText(table, 'tableName')
+  if (!TABLE_NAME.test(table)) throw new InvalidInputError('tableName must be 3 to 255 letters, digits, or _ . -')
   clientConfig(options)
   let connected: Promise<DynamoClient> | undefined
   let closed = false

@@ -32,7 +32,7 @@ export interface AwsKmsOptions extends AwsConnection {
  * A wrapped key names the ARN of the key that AWS used. Decrypt is pinned to a key of this configuration, never to one
  * that a wrapped key names; replicas of one multi-Region key (`mrk-`) stand for each other.
  *
- * Context: at most 8,192 characters, and its names must not start with `aws:`.
+ * Context: at most 8,192 characters, a limit of AWS.
  *
  * @throws InvalidInputError, ConfigError
  */

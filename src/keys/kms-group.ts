@@ -115,8 +115,8 @@ const MAX_WRAPS = 10
 const DEFAULT_HEDGE_MS = 500
 const MAX_HEDGE_MS = 600_000
 const MAX_CIPHERTEXT = 8192
-/** A service that answers with another key is asked once more: one wrong answer can be a fault of the moment. */
-const TRIES_PER_WRAP = 2
+/** A service that answers with another key is asked again, twice: a wrong answer can be a fault of the moment. */
+const TRIES_PER_WRAP = 3
 
 interface Member {
   readonly provider: KmsProvider

@@ -13,11 +13,11 @@ export interface ResilienceOptions {
   readonly backoffMs?: number
   /** The longest wait before a retry, in ms. Default 2,000. */
   readonly maxBackoffMs?: number
-  /** So many attempts in a row that found the service `unavailable` open the circuit: calls then fail at once. Default 5. */
+  /** So many attempts in a row that found the service `unavailable` open the circuit: calls then fail at once. Default 8. */
   readonly openAfter?: number
-  /** An open circuit lets one probe through after this many ms, then after twice as many, and so on. Default 1,000. */
+  /** An open circuit lets one probe through after half to all of this many ms, then twice as many, and so on. Default 1,000. */
   readonly probeAfterMs?: number
-  /** The longest wait between probes, in ms. Default 15,000. */
+  /** The longest wait between probes, in ms. Default 5,000. */
   readonly maxProbeAfterMs?: number
   /** Attempts per second that start while a service recovers. Default 50. */
   readonly recoveryPerSecond?: number
@@ -46,9 +46,9 @@ const DEFAULTS: Required<ResilienceOptions> = {
   maxAttempts: 8,
   backoffMs: 50,
   maxBackoffMs: 2_000,
-  openAfter: 5,
+  openAfter: 8,
   probeAfterMs: 1_000,
-  maxProbeAfterMs: 15_000,
+  maxProbeAfterMs: 5_000,
   recoveryPerSecond: 50,
   recoveryMs: 10_000,
 }

@@ -64,11 +64,12 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
     probeAt = Date.now() + backoff.duration
     return { duration: backoff.duration, next: (context) => noted(backoff.next(context)) }
   }
-  // Only `unavailable` counts: a service that throttles is alive, and opening would turn away what it still serves.
+  // Only `unavailable` counts: a service that throttles or refuses is alive, and opening would turn away what it serves.
+  const inARow = new ConsecutiveBreaker(settings.openAfter)
   const breaker = circuitBreaker(
     handleWhen((error) => error instanceof KmsError && error.kind === 'unavailable'),
     {
-      breaker: new ConsecutiveBreaker(settings.openAfter),
+      breaker: inARow,
       halfOpenAfter: { next: () => noted(probeDelay.next()) },
     },
   )
@@ -107,6 +108,7 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
           const failure =
             error instanceof TimeUp ? noAnswer(provider, settings.attemptTimeoutMs) : ours(provider, error)
           if (failure instanceof KmsError) {
+            if (failure.kind !== 'unavailable') inARow.success()
             last = failure
             report(failure, performance.now() - start)
           }

@@ -175,7 +175,7 @@ describe('unwrap', () => {
       kind: 'invalid-ciphertext',
       message: 'a: returned a different key',
     })
-    expect(seen.filter(({ type }) => type === 'kms.failed')).toHaveLength(2)
+    expect(seen.filter(({ type }) => type === 'kms.failed')).toHaveLength(3)
   })
 
   it.each(['different', 'short'] as const)('gets over one %s key, and reports it', async (fault) => {

@@ -135,6 +135,14 @@ describe('resilience', () => {
     expect(member.healthy).toBe(true)
   })
 
+  it('counts only what comes in a row: any other answer shows that the service is alive', async () => {
+    const member = resilience('test', { ...quick, openAfter: 3, maxAttempts: 20 })
+    const mixed = [fail('unavailable'), fail('unavailable'), fail('throttled')]
+    const { operation, calls } = service([...mixed, ...mixed, ...mixed, 'ok'])
+    expect(await member.call(operation, silent)).toBe('ok')
+    expect([calls(), member.healthy]).toEqual([10, true])
+  })
+
   it('lets one probe through when it is due, and closes when that succeeds', async () => {
     const member = resilience('test', { ...quick, openAfter: 1, maxAttempts: 1 })
     let up = false

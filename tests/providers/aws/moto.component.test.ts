@@ -48,7 +48,8 @@ describe.skipIf(moto === undefined)('awsKms on moto, with the real client', () =
 })
 
 describe.skipIf(moto === undefined)('dynamoKeyStore on moto, with the real client', () => {
-  const make = (table = `keys-${randomUUID()}`) => dynamoKeyStore({ table, createTable: true, ...connection })
+  const make = (table = `keys-${randomUUID()}`) =>
+    dynamoKeyStore({ tableName: table, createTable: true, ...connection })
   const harness = async () => {
     const table = `keys-${randomUUID()}`
     const [store, second] = [make(table), make(table)]
@@ -82,7 +83,7 @@ describe.skipIf(moto === undefined)('dynamoKeyStore on moto, with the real clien
   })
 
   it('a table that does not exist is misconfigured, and is not made unasked', async () => {
-    const store = dynamoKeyStore({ table: 'no-such-table', ...connection })
+    const store = dynamoKeyStore({ tableName: 'no-such-table', ...connection })
     await expect(store.get(['0'.repeat(32)])).rejects.toMatchObject({ fault: 'misconfigured' })
     await store.close?.()
   })
