@@ -56,8 +56,8 @@ export function lowerQuartile(values: readonly number[]): number {
 }
 
 /** Runs a contender until it is compiled. @returns the number of calls that fill one round */
-async function warmUp(contender: Contender, { roundMs }: Effort): Promise<number> {
-  const end = performance.now() + Math.max(WARM_UP_MS, roundMs)
+async function warmUp(contender: Contender, { rounds, roundMs }: Effort): Promise<number> {
+  const end = performance.now() + Math.min(WARM_UP_MS, rounds * roundMs)
   let calls = FIRST_GUESS
   let fastest = Number.POSITIVE_INFINITY
   while (performance.now() < end) {

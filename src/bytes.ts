@@ -68,13 +68,20 @@ export class Scratch {
 
 /** `count`, then `length` and bytes of each part, all lengths u32 big-endian: an injective encoding of a list. Specification section 1.2. */
 export function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
-  const encoded = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part))
-  const out = Buffer.alloc(encoded.reduce((size, part) => size + 4 + part.byteLength, 4))
-  let at = out.writeUInt32BE(encoded.length, 0)
-  for (const part of encoded) {
-    at = out.writeUInt32BE(part.byteLength, at)
-    out.set(part, at)
-    at += part.byteLength
+  let size = 4
+  for (const part of parts) size += 4 + byteLength(part)
+  const out = Buffer.alloc(size)
+  let at = out.writeUInt32BE(parts.length, 0)
+  for (const part of parts) {
+    const length = byteLength(part)
+    at = out.writeUInt32BE(length, at)
+    if (typeof part === 'string') out.write(part, at, length, 'utf8')
+    else out.set(part, at)
+    at += length
   }
   return out
+}
+
+function byteLength(part: string | Uint8Array): number {
+  return typeof part === 'string' ? Buffer.byteLength(part, 'utf8') : part.byteLength
 }
