@@ -1,16 +1,22 @@
 import ts from 'typescript'
-import { type Fence, fencesOf, type Page, projectRoot } from './markdown.ts'
+import { type Fence, fencesOf, type Page, projectRoot, readPage } from './markdown.ts'
 
 /** Blocks of one page that are one module: what a reader would put into one file. */
 interface Module {
   readonly path: string
   readonly page: Page
   readonly fences: readonly Fence[]
+  /** What earlier modules of the page export and this one uses. */
+  readonly prelude: string
 }
+
+/** What `./strongroom.config.ts` is for a reader: what `strongroom init` writes, as docs/cli.md shows it. */
+const CONFIG_PATH = `${projectRoot}docs/strongroom.config.ts`
 
 /**
  * The `ts` blocks of a page as modules. A block that begins with an import starts a new module, every other block
- * continues the one before it; so does one marked `continued`. A block marked `not-compiled` is left out.
+ * continues the one before it; so does one marked `continued`. A module may use what an earlier one of its page exports.
+ * A block marked `not-compiled` is left out.
  */
 export function modulesOf(page: Page): Module[] {
   const groups: Fence[][] = []
@@ -22,7 +28,23 @@ export function modulesOf(page: Page): Module[] {
     else groups.push([fence])
   }
   const base = page.path.replaceAll('/', '-').replace(/\.md$/, '')
-  return groups.map((fences, at) => ({ path: `${projectRoot}docs/snippet-${base}-${at + 1}.ts`, page, fences }))
+  const exported = new Map<string, string>()
+  return groups.map((fences, at) => {
+    const name = `snippet-${base}-${at + 1}.ts`
+    const code = fences.map((fence) => fence.code).join('')
+    const used = [...exported].filter(([word]) => uses(code, word))
+    const prelude = used.map(([word, module]) => `import { ${word} } from './${module}';`).join(' ')
+    for (const [, word = ''] of code.matchAll(/^export (?:const|function|class|async function) (\w+)/gm)) {
+      exported.set(word, name)
+    }
+    return { path: `${projectRoot}docs/${name}`, page, fences, prelude }
+  })
+}
+
+/** Whether code names something that it neither declares nor imports. */
+function uses(code: string, word: string): boolean {
+  const declared = `(?:const|let|function|class) ${word}\\b|(?:import|import type|const) \\{[^}]*\\b${word}\\b[^}]*\\}`
+  return new RegExp(`\\b${word}\\b`).test(code) && !new RegExp(declared).test(code)
 }
 
 /** Compiles the `ts` blocks of all pages, strictly, as one program. @returns one line for each error, with page and line */
@@ -31,11 +53,12 @@ export function compileSnippets(pages: readonly Page[]): string[] {
   const options = snippetOptions()
   const host = ts.createCompilerHost(options)
   const { fileExists, readFile, getSourceFile } = host
+  const config = fencesOf(readPage('docs/cli.md')).find(({ code }) => code.includes('export default defineStrongroom('))
   const textOf = (path: string) => {
     const module = modules.get(path)
-    return module && sourceOf(module)
+    return path === CONFIG_PATH ? config?.code : module && sourceOf(module)
   }
-  host.fileExists = (path) => modules.has(path) || fileExists(path)
+  host.fileExists = (path) => textOf(path) !== undefined || fileExists(path)
   host.readFile = (path) => textOf(path) ?? readFile(path)
   host.getSourceFile = (path, languageVersion, ...rest) => {
     const text = textOf(path)
@@ -67,8 +90,8 @@ function snippetOptions(): ts.CompilerOptions {
 }
 
 /** Each block stands on the lines it has in the page, so that errors name them. */
-function sourceOf({ fences }: Module): string {
-  let text = ''
+function sourceOf({ fences, prelude }: Module): string {
+  let text = prelude
   let line = 1
   for (const fence of fences) {
     text += '\n'.repeat(fence.line - line) + fence.code
