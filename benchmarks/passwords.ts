@@ -29,10 +29,10 @@ async function alone(engines: [Argon2EngineName, Argon2Engine][], quick: boolean
   const speedOf = (name: string) => speeds.find((speed) => speed.name === name) as Speed
   const lines = engines.flatMap(([name]) => [
     speedLine('P9 alone', speedOf(`bare ${name}`)),
-    speedLine('P9 alone', speedOf(`verify, ${name}`), ratio(speedOf(`verify, ${name}`), speedOf(`bare ${name}`)), {
-      atLeast: 0.95,
-    }),
+    speedLine('P9 alone', speedOf(`verify, ${name}`), ratio(speedOf(`verify, ${name}`), speedOf(`bare ${name}`))),
   ])
+  const fastest = Math.max(...engines.map(([name]) => speedOf(`bare ${name}`).perSecond))
+  lines.push(await around(1 / fastest, quick ? 200 : 5000))
   if (engines.some(([name]) => name === '@node-rs/argon2')) {
     const times = ratio(speedOf('verify, @node-rs/argon2'), speedOf('bare argon2'))
     lines.push({
@@ -44,6 +44,34 @@ async function alone(engines: [Argon2EngineName, Argon2Engine][], quick: boolean
     })
   }
   return lines
+}
+
+/**
+ * What Strongroom adds to one hash: a verify over an engine that answers at once, beside the time of the fastest engine.
+ * The difference of two hashes cannot be read off the clock: it is a thousandth of them.
+ */
+async function around(hashSeconds: number, rounds: number): Promise<Result> {
+  const real = await loadEngine('argon2')
+  const answer = Buffer.alloc(32)
+  const instant: Argon2Engine = {
+    ...real,
+    hash: (request) => (request.secret === undefined ? Promise.resolve(answer) : real.hash(request)),
+  }
+  const hasher = argon2id({ ...parameters, engine: instant })
+  const stored = await hasher.hash(PASSWORD)
+  const times: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    times.push((await timed(() => hasher.verify(PASSWORD, stored))).clock)
+  }
+  const ms = median(times)
+  const share = ms / 1000 / hashSeconds
+  return {
+    id: 'P9 alone',
+    what: 'what a verify adds to the hash of the fastest engine',
+    measured: `${(ms * 1000).toFixed(0)} µs  ${(100 * share).toFixed(2)} %`,
+    value: share,
+    target: { atMost: 0.05 },
+  }
 }
 
 /** All at once: memory, the event loop, and how long people wait. */
