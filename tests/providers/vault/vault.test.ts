@@ -2,6 +2,8 @@ import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -12,6 +14,7 @@ import type { KeyRecord } from '../../../src/key-store.ts'
 import { rootContext } from '../../../src/keys/record.ts'
 import type { KmsProvider } from '../../../src/kms.ts'
 import { openStrongroom } from '../../../src/strongroom.ts'
+import { selfSignedCertificate } from '../../doubles/certificate.ts'
 import { VaultDouble } from '../../doubles/vault.ts'
 
 const CONTEXT = { app: 'billing', tenant: 'acme' }
@@ -298,6 +301,15 @@ describe('failures', () => {
   test('a server that is not there is unavailable', async () => {
     const kms = connect({ address: 'http://127.0.0.1:9' })
     expect(kindOf(await failure(kms.wrap(randomBytes(32), { context: CONTEXT })))).toBe('unavailable')
+  })
+
+  test('a certificate that is not trusted is misconfigured, and is not retried', async () => {
+    const server = createServer(selfSignedCertificate(), (_request, response) => response.end('{}'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const kms = connect({ address: `https://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    const error = await failure(kms.wrap(randomBytes(32), { context: CONTEXT }))
+    server.close()
+    expect([error.kind, error.message]).toEqual(['misconfigured', expect.stringContaining('not trusted')])
   })
 
   test('a call that hangs rejects with the reason of its signal', async () => {
