@@ -39,6 +39,8 @@ async function faultOf(work: Promise<unknown>): Promise<KeyRecordFault | 'accept
 }
 
 const later = '2026-12-24T00:00:00.000Z'
+const flipLast = (hex: string) => `${hex.slice(0, -1)}${hex.endsWith('0') ? '1' : '0'}`
+const otherStart = (text: string) => (text.startsWith('A') ? 'B' : 'A') + text.slice(1)
 const flip = (hex: string) => (hex.startsWith('0') ? '1' : '0') + hex.slice(1)
 
 describe('a data key record that was edited in the store', () => {
@@ -47,7 +49,7 @@ describe('a data key record that was edited in the store', () => {
     [edit: (world: World) => Partial<Record<keyof KeyRecord, unknown>>, fault: KeyRecordFault]
   > = {
     format: [() => ({ format: 2 }), 'malformed'],
-    'commitment, second half': [({ data }) => ({ commitment: data.commitment.slice(0, 63) + '0' }), 'wrap'],
+    'commitment, second half': [({ data }) => ({ commitment: flipLast(data.commitment) }), 'wrap'],
     'commitment, first half': [({ data }) => ({ commitment: flip(data.commitment) }), 'malformed'],
     store: [() => ({ store: 'others' }), 'store'],
     'purpose to index': [() => ({ purpose: 'index' }), 'misplaced'],
@@ -61,7 +63,7 @@ describe('a data key record that was edited in the store', () => {
     rev: [({ data }) => ({ rev: data.rev + 1 }), 'mac'],
     mac: [({ data }) => ({ mac: flip(data.mac) }), 'mac'],
     'wrap ciphertext': [
-      ({ data }) => ({ wraps: [{ ...data.wraps[0], ciphertext: `A${data.wraps[0]?.ciphertext.slice(1)}` }] }),
+      ({ data }) => ({ wraps: [{ ...data.wraps[0], ciphertext: otherStart(data.wraps[0]?.ciphertext ?? '') }] }),
       'wrap',
     ],
     'wrap ciphertext, not base64url': [({ data }) => ({ wraps: [{ ...data.wraps[0], ciphertext: '=' }] }), 'malformed'],

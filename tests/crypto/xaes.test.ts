@@ -36,7 +36,10 @@ describe('XAES-256-GCM', () => {
       const random = createHash('shake128', { outputLength: cases * 330 }).digest()
       const hash = createHash('shake128', { outputLength: 32 })
       let at = 0
-      const take = (length: number) => random.subarray(at, (at += length))
+      const take = (length: number) => {
+        at += length
+        return random.subarray(at - length, at)
+      }
       const opaque = () => take(take(1)[0] as number)
       for (let i = 0; i < cases; i++) {
         const [key, nonce, plaintext, aad] = [take(32), take(24), opaque(), opaque()]

@@ -9,13 +9,14 @@ const TTL = 300_000
 /** A service that a test can take down or turn against us. */
 function moody(kms: KmsProvider) {
   const mood: { error: KmsError | undefined } = { error: undefined }
-  const obey = () => {
+  const obey = <Answer>(work: () => Answer) => {
     if (mood.error !== undefined) throw mood.error
+    return work()
   }
   const provider: KmsProvider = {
     ...kms,
-    wrap: async (key, call) => (obey(), kms.wrap(key, call)),
-    unwrap: async (wrapped, call) => (obey(), kms.unwrap(wrapped, call)),
+    wrap: async (key, call) => obey(() => kms.wrap(key, call)),
+    unwrap: async (wrapped, call) => obey(() => kms.unwrap(wrapped, call)),
   }
   return { mood, provider }
 }
