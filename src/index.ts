@@ -48,6 +48,7 @@ export type {
   KeyRecord,
   KeyState,
   KeyStore,
+  KeyStoreTables,
   KeyWrap,
 } from './key-store.ts'
 export type { KeyInfo } from './keys/key-info.ts'

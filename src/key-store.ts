@@ -112,6 +112,14 @@ export type CommitResult =
   | { readonly written: true }
   | { readonly written: false; readonly conflict: 'revision' | 'active' | 'generation' | 'log' }
 
+/** Tables that a key store needs, and that are made on purpose or not at all. */
+export interface KeyStoreTables {
+  /** The SQL that makes them. */
+  sql(): string
+  /** Makes them where they do not exist. @returns whether it did @throws KeyStoreError */
+  create(): Promise<boolean>
+}
+
 /**
  * Keeps key records and the key log. It decides nothing and checks nothing but the conditions of `commit`, which must
  * hold against every other process. Prove yours with `keyStoreConformance` from `strongroom/testing`.
@@ -137,6 +145,9 @@ export interface KeyStore {
 
   /** Log entries with `seq` above `after`, in order, at most `limit`. @throws KeyStoreError */
   log(after: number, limit: number): Promise<KeyLogEntry[]>
+
+  /** How its tables are made, in a store that needs tables. */
+  readonly tables?: KeyStoreTables
 
   close?(): Promise<void>
 }

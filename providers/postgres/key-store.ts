@@ -1,0 +1,161 @@
+import { ClosedError, InvalidInputError } from '../../src/errors.ts'
+import type {
+  CommitResult,
+  KeyCommit,
+  KeyLogEntry,
+  KeyPurpose,
+  KeyQuery,
+  KeyRecord,
+  KeyStore,
+} from '../../src/key-store.ts'
+import {
+  assertConnection,
+  type Connected,
+  connectPostgres,
+  type PostgresConnection,
+  type PostgresPool,
+} from './client.ts'
+import { commitTo } from './commit.ts'
+import { assertVersion, createKeyTables, placeOf } from './create-tables.ts'
+import { postgresError } from './faults.ts'
+import { type KeyTablesPlace, tableNames } from './names.ts'
+import { LOG_COLUMNS, parseEntry, parseRecord, RECORD_COLUMNS } from './rows.ts'
+import { keyTablesSql } from './tables-sql.ts'
+
+/** Tables of PostgreSQL that keep key records. */
+export interface PostgresKeyStoreOptions extends PostgresConnection, KeyTablesPlace {
+  /** ms to wait for another writer of the same keys; 10,000 by default, 100 to 600,000. */
+  readonly lockTimeoutMs?: number
+}
+
+const MAX_READ = 1000
+const MAX_COMMIT = 10_000
+const MAX_LOG = 10_000
+
+/**
+ * Keeps key records in PostgreSQL 12 or newer. A commit is one transaction of a few statements, and constraints hold
+ * what the contract promises. Tables are never made on the way: see `createKeyTables`.
+ *
+ * @throws InvalidInputError
+ */
+export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
+  const { lockTimeoutMs = 10_000 } = options
+  assertConnection(options)
+  bound('lockTimeoutMs', lockTimeoutMs, 100, 600_000)
+  const names = tableNames(options)
+  let connected: Promise<Connected> | undefined
+  let ready: Promise<void> | undefined
+  let closed = false
+
+  async function call<Result>(work: (pool: PostgresPool) => Promise<Result>): Promise<Result> {
+    if (closed) throw new ClosedError('postgresKeyStore')
+    try {
+      connected ??= connectPostgres(options)
+      const { pool } = await connected.catch((error) => {
+        connected = undefined
+        throw error
+      })
+      ready ??= assertVersion(pool, names)
+      await ready.catch((error) => {
+        ready = undefined
+        throw error
+      })
+      return await work(pool)
+    } catch (error) {
+      throw postgresError(placeOf(names), error)
+    }
+  }
+
+  const records = (sql: string, values: unknown[]): Promise<KeyRecord[]> =>
+    call(async (pool) =>
+      (await pool.query(`select ${RECORD_COLUMNS} from ${names.keys} as k ${sql}`, values)).rows.map(parseRecord),
+    )
+
+  return {
+    name: placeOf(names),
+
+    async get(ids: readonly string[]): Promise<KeyRecord[]> {
+      bound('ids', ids.length, 0, MAX_READ)
+      return records('where id = any($1::text[])', [ids.filter(isStorable)])
+    },
+
+    async findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<KeyRecord[]> {
+      bound('scopes', scopes.length, 0, MAX_READ)
+      const wanted = `(select s, sha256(convert_to(s, 'UTF8')) as h from unnest($2::text[]) as s)`
+      return records(`where purpose = $1 and state = 'active' and (scope, scope_hash) in ${wanted}`, [
+        purpose,
+        [...new Set(scopes.filter(isStorable))],
+      ])
+    },
+
+    async list(query: KeyQuery): Promise<KeyRecord[]> {
+      bound('limit', query.limit, 1, MAX_READ)
+      const { where, values } = conditions(query)
+      return records(`${where} order by id limit ${query.limit}`, values)
+    },
+
+    async commit(commit: KeyCommit): Promise<CommitResult> {
+      bound('puts', commit.puts.length, 0, MAX_COMMIT)
+      if (new Set(commit.puts.map(({ record }) => record.id)).size < commit.puts.length) {
+        throw new InvalidInputError('a commit must write each record once')
+      }
+      return call((pool) => commitTo(pool, names, commit, lockTimeoutMs))
+    },
+
+    async log(after: number, limit: number): Promise<KeyLogEntry[]> {
+      if (limit < 1) return []
+      const sql = `select ${LOG_COLUMNS} from ${names.log} as l where seq > $1::bigint order by l.seq limit $2::bigint`
+      const entries: KeyLogEntry[] = []
+      for (let last = Math.max(0, after); entries.length < limit; last = entries.at(-1)?.seq as number) {
+        const page = Math.min(MAX_LOG, limit - entries.length)
+        const rows = await call(async (pool) => (await pool.query(sql, [last, page])).rows)
+        entries.push(...rows.map(parseEntry))
+        if (rows.length < page) break
+      }
+      return entries
+    },
+
+    tables: {
+      sql: () => keyTablesSql(options),
+      create: () => createKeyTables(options),
+    },
+
+    async close(): Promise<void> {
+      closed = true
+      await connected?.then(
+        (own) => own.close(),
+        () => undefined,
+      )
+      connected = undefined
+    },
+  }
+}
+
+/** Each property as one condition, in an order of parameters that follows them. */
+function conditions(query: KeyQuery): { where: string; values: unknown[] } {
+  const parts: string[] = []
+  const values: unknown[] = []
+  const add = (value: unknown, part: (parameter: string) => string) => {
+    if (value === undefined) return
+    values.push(value)
+    parts.push(part(`$${values.length}`))
+  }
+  add(query.purpose, (value) => `purpose = ${value}`)
+  add(query.state, (value) => `state = ${value}`)
+  add(query.scope, (value) => `scope = ${value}::text and scope_hash = sha256(convert_to(${value}::text, 'UTF8'))`)
+  add(query.scopePrefix, (value) => `starts_with(scope, ${value})`)
+  add(query.parent, (value) => `parent = ${value}`)
+  add(query.after, (value) => `id > ${value}`)
+  return { where: parts.length === 0 ? '' : `where ${parts.join(' and ')}`, values }
+}
+
+/** PostgreSQL has no text with a zero character, so nothing is stored under one. */
+function isStorable(text: string): boolean {
+  return !text.includes('\0')
+}
+
+function bound(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new InvalidInputError(`${name} must be ${min} to ${max}, received ${value}`)
+  }
+}
