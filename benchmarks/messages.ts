@@ -8,35 +8,22 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { rawAes } from '../providers/raw/index.ts'
 import { createMessages } from '../src/messages/messages.ts'
+import type { Result, SuiteOptions } from './result.ts'
 
-/** One line: what was measured, and what it is held against. */
-export interface MessageResult {
-  readonly id: string
-  readonly what: string
-  readonly measured: string
-  readonly value?: number
-  readonly target?: { readonly atLeast: number } | { readonly atMost: number }
-  readonly missing?: string
-}
-
-export interface MessageBenchmarkOptions {
-  /** Small sizes and few rounds. */
-  readonly quick: boolean
-  /** Whether the libraries of others may be loaded. */
-  readonly peers: boolean
+export interface MessageBenchmarkOptions extends SuiteOptions {
   /** Bytes of the file. Default 1 GiB. */
   readonly size?: number
 }
 
 /** P6, P7 and P8: messages of 64 bytes, and a file, beside their peers in the same run. */
-export async function benchmarkMessages(options: MessageBenchmarkOptions): Promise<MessageResult[]> {
+export async function benchmarkMessages(options: MessageBenchmarkOptions): Promise<Result[]> {
   return [...(await smallMessages(options)), ...(await files(options)), ...(await overheads())]
 }
 
 const MIB = 1024 * 1024
 const run = promisify(execFile)
 
-async function smallMessages({ quick, peers }: MessageBenchmarkOptions): Promise<MessageResult[]> {
+async function smallMessages({ quick, peers }: MessageBenchmarkOptions): Promise<Result[]> {
   const key = new Uint8Array(32).fill(7)
   const context = { tenant: 'acme', order: '4711' }
   const plaintext = randomBytes(64)
@@ -48,7 +35,7 @@ async function smallMessages({ quick, peers }: MessageBenchmarkOptions): Promise
   const contenders = [seal, unseal, ...(theirs ? [theirs.seal, theirs.open] : [])]
   const times = await inTurns(contenders, quick ? 3 : 15, quick ? 20 : 150)
   const [ourSeal = 0, ourOpen = 0, theirSeal, theirOpen] = times.map((rounds) => Math.min(...rounds))
-  const line = (what: string, ours: number, other: number | undefined): MessageResult => ({
+  const line = (what: string, ours: number, other: number | undefined): Result => ({
     id: 'P6',
     what,
     measured: `${Math.round(1 / ours).toLocaleString('en')} /s${other === undefined ? '' : `  ${(other / ours).toFixed(1)} × @aws-crypto (${Math.round(1 / other).toLocaleString('en')} /s)`}`,
@@ -112,7 +99,7 @@ async function files({
   quick,
   peers,
   size = quick ? 32 * MIB : 1024 * MIB,
-}: MessageBenchmarkOptions): Promise<MessageResult[]> {
+}: MessageBenchmarkOptions): Promise<Result[]> {
   if (
     !(await stat(new URL('../dist/index.js', import.meta.url)).then(
       () => true,
@@ -177,12 +164,12 @@ async function files({
   }
 }
 
-function lines(runs: Readonly<Record<string, readonly FileRun[]>>, size: number): MessageResult[] {
+function lines(runs: Readonly<Record<string, readonly FileRun[]>>, size: number): Result[] {
   const best = (name: string) => {
     const seconds = runs[name]?.map((one) => one.seconds)
     return seconds === undefined || seconds.length === 0 ? undefined : Math.min(...seconds)
   }
-  const line = (id: string, what: string, name: string, other: string, atLeast: number): MessageResult => {
+  const line = (id: string, what: string, name: string, other: string, atLeast: number): Result => {
     const [ours, theirs] = [best(name), best(other)]
     if (ours === undefined || theirs === undefined)
       return { id, what: `${what}, beside ${other}`, measured: '', missing: `${other} is not installed` }
@@ -196,7 +183,7 @@ function lines(runs: Readonly<Record<string, readonly FileRun[]>>, size: number)
     }
   }
   const rss = Math.max(...(runs['seal-1'] ?? []).map((one) => one.rss))
-  const shown = (name: string): MessageResult => {
+  const shown = (name: string): Result => {
     const seconds = best(name)
     return seconds === undefined
       ? { id: 'P7', what: name, measured: '', missing: `${name} is not installed` }
@@ -221,7 +208,7 @@ function lines(runs: Readonly<Record<string, readonly FileRun[]>>, size: number)
   ]
 }
 
-async function overheads(): Promise<MessageResult[]> {
+async function overheads(): Promise<Result[]> {
   const room = createMessages({ kms: rawAes({ namespace: 'n', name: 'k', key: new Uint8Array(32) }) })
   return Promise.all(
     [64, 1024, MIB].map(async (size) => {

@@ -76,7 +76,7 @@ export type { MessageInfo, OpenOptions as OpenMessageOptions } from './messages/
 export { openRange, type RangeSource } from './messages/range.ts'
 export type { Recipient } from './messages/recipients.ts'
 export { type RewrapFileOptions, rewrapFile } from './messages/rewrap-file.ts'
-export type { SealOptions as SealMessageOptions } from './messages/seal.ts'
+export type { SealOptions as SealMessageOptions } from './messages/seal-options.ts'
 export {
   type OpenStreamOptions,
   openStream,

@@ -17,11 +17,9 @@ export interface DerivedKeys {
  */
 export function deriveKeys(suite: Suite, dataKey: Uint8Array, messageId: Uint8Array): DerivedKeys {
   const prk = createHmac('sha512', messageId).update(dataKey).digest()
-  const derived = createHmac('sha512', prk).update(keyInfo(suite.id)).digest()
-  const key = Buffer.alloc(32)
-  derived.copy(key, 0, 0, 32)
+  const key = createHmac('sha512', prk).update(keyInfo(suite.id)).digest().subarray(0, 32)
   const commitment = createHmac('sha512', prk).update(COMMIT_INFO).digest().subarray(0, 32)
-  wipe(prk, derived)
+  prk.fill(0)
   return { key, commitment }
 }
 

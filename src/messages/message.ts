@@ -2,17 +2,11 @@ import { asBuffer, assertBytes, wipe } from '../bytes.ts'
 import type { KmsProvider } from '../kms.ts'
 import type { DataKeyCache } from './data-key-cache.ts'
 import { parseHeader } from './header.ts'
-import {
-  type MessageInfo,
-  type OpenMaterials,
-  type OpenOptions,
-  type OpenPlan,
-  openBody,
-  openHeader,
-  planOpen,
-} from './open.ts'
+import { type MessageInfo, type OpenMaterials, type OpenOptions, type OpenPlan, openHeader, planOpen } from './open.ts'
+import { openBody } from './open-body.ts'
 import { providerList } from './recipients.ts'
-import { createMaterials, plaintextBytes, planSeal, type SealOptions, sealBytes } from './seal.ts'
+import { createMaterials, sealBytes } from './seal.ts'
+import { plaintextBytes, planSeal, type SealOptions } from './seal-options.ts'
 
 /** A message that was opened: its plaintext, and what it is bound to. */
 export interface OpenedMessage extends MessageInfo {

@@ -1,15 +1,15 @@
 import { Buffer } from 'node:buffer'
-import { type KeyObject, verify } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { equalBytes, wipe } from '../bytes.ts'
 import { contextPairs, type EncryptionContext, encodePairs, PUBLIC_KEY_NAME } from '../crypto/context.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import type { DataKeyCache } from './data-key-cache.ts'
 import { openKey } from './derivation.ts'
-import { FINAL_MARK, type FrameCipher, frameCipher, headerTag, openFrame } from './frames.ts'
-import { type Header, type HeaderLimits, IV, TAG } from './header.ts'
+import { type FrameCipher, frameCipher, headerTag } from './frames.ts'
+import type { Header, HeaderLimits } from './header.ts'
 import { describeRecipient, MAX_RECIPIENTS, type Recipient, unwrapAny } from './recipients.ts'
-import { APPLICATION_NAME, MAX_FRAME_LENGTH } from './seal.ts'
+import { APPLICATION_NAME, MAX_FRAME_LENGTH } from './seal-options.ts'
 import { parseVerificationKey } from './signature.ts'
 import type { Suite } from './suites.ts'
 
@@ -118,46 +118,6 @@ export async function openHeader(
   }
 }
 
-/** Opens all frames and the footer of a buffered message; nothing is returned unless everything holds. @throws DecryptionError */
-export function openBody(message: Buffer, header: Header, opened: OpenedHeader): Buffer {
-  const { cipher, verificationKey } = opened
-  const plaintext = new Plaintext(message.length)
-  let at = header.length
-  const take = (length: number): Buffer => {
-    if (at + length > message.length) throw new DecryptionError()
-    at += length
-    return message.subarray(at - length, at)
-  }
-  try {
-    if (!header.framed) {
-      const iv = take(IV)
-      const length = take(8).readBigUInt64BE(0)
-      if (length > BigInt(message.length)) throw new DecryptionError()
-      plaintext.add(openFrame(cipher, 'whole', 1, iv, take(Number(length)), take(TAG)))
-    } else {
-      for (let seq = 1, last = false; !last; seq++) {
-        const mark = take(4).readUInt32BE(0)
-        last = mark === FINAL_MARK
-        if ((last ? take(4).readUInt32BE(0) : mark) !== seq) throw new DecryptionError()
-        const iv = take(IV)
-        const length = last ? take(4).readUInt32BE(0) : header.frameLength
-        if (length > header.frameLength) throw new DecryptionError()
-        plaintext.add(openFrame(cipher, last ? 'final' : 'regular', seq, iv, take(length), take(TAG)))
-      }
-    }
-    if (verificationKey !== undefined) {
-      const signed = message.subarray(0, at)
-      const signature = take(take(2).readUInt16BE(0))
-      if (!isSignature(header.suite, signed, verificationKey, signature)) throw new DecryptionError()
-    }
-    if (at !== message.length) throw new DecryptionError()
-    return plaintext.bytes()
-  } catch (error) {
-    plaintext.wipe()
-    throw error
-  }
-}
-
 const MAX_CACHED_HEADER = 16_384
 const NOTHING = Buffer.alloc(0)
 
@@ -202,14 +162,6 @@ function assertPolicy(suite: Suite, header: Header, plan: OpenPlan): void {
   if (suite !== header.suite || (suite.version === 1 && !plan.legacySuites)) throw new DecryptionError()
 }
 
-function isSignature(suite: Suite, signed: Buffer, key: KeyObject, signature: Buffer): boolean {
-  try {
-    return verify(suite.signature?.hash, signed, key, signature)
-  } catch {
-    return false
-  }
-}
-
 /** The pairs that count for the caller: what the format and the application keep for themselves is left out. */
 function publicContext(header: Header, plan: OpenPlan): EncryptionContext {
   const out: Record<string, string> = Object.create(null)
@@ -217,46 +169,4 @@ function publicContext(header: Header, plan: OpenPlan): EncryptionContext {
   delete out[PUBLIC_KEY_NAME]
   if (plan.application !== undefined) delete out[APPLICATION_NAME]
   return out
-}
-
-/** Gathers the frames of a message: one is handed on as it is, several are copied into one buffer as they come. */
-class Plaintext {
-  readonly #limit: number
-  #first: Buffer | undefined
-  #all: Buffer | undefined
-  #length = 0
-
-  /** @param limit more bytes than the message can hold */
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  /** @throws DecryptionError when the frame did not open */
-  add(frame: Buffer | undefined): void {
-    if (frame === undefined) throw new DecryptionError()
-    if (this.#first === undefined) {
-      this.#first = frame
-    } else {
-      this.#all ??= this.#start()
-      frame.copy(this.#all, this.#length)
-      frame.fill(0)
-    }
-    this.#length += frame.length
-  }
-
-  bytes(): Buffer {
-    return this.#all?.subarray(0, this.#length) ?? (this.#first as Buffer)
-  }
-
-  wipe(): void {
-    this.#first?.fill(0)
-    this.#all?.fill(0)
-  }
-
-  #start(): Buffer {
-    const all = Buffer.allocUnsafeSlow(this.#limit)
-    ;(this.#first as Buffer).copy(all)
-    this.#first?.fill(0)
-    return all
-  }
 }

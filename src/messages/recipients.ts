@@ -3,7 +3,8 @@ import { wipe } from '../bytes.ts'
 import type { EncryptionContext } from '../crypto/context.ts'
 import { ConfigError, DecryptionError, InvalidInputError, KmsError } from '../errors.ts'
 import type { KmsProvider, WrappedKey } from '../kms.ts'
-import { type EncryptedDataKey, utf8 } from './header.ts'
+import type { EncryptedDataKey } from './header.ts'
+import { utf8 } from './reader.ts'
 
 /** Most recipients that are written, and that a reader accepts unless told otherwise. */
 export const MAX_RECIPIENTS = 10

@@ -8,8 +8,9 @@ import { type OpenOptions, openHeader, planOpen } from './open.ts'
 import { FrameOpener } from './open-frames.ts'
 import { readHeader } from './range.ts'
 import { providerList } from './recipients.ts'
-import { createMaterials, planSeal, startMessage } from './seal.ts'
+import { createMaterials, startMessage } from './seal.ts'
 import { FrameSealer } from './seal-frames.ts'
+import { planSeal } from './seal-options.ts'
 import type { Progress } from './stream.ts'
 
 export interface RewrapFileOptions extends OpenOptions, Omit<FileOptions, 'threads'> {

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { planSeal, type SealOptions, type SealPlan } from './seal.ts'
+import { planSeal, type SealOptions, type SealPlan } from './seal-options.ts'
 
 const ENTRIES = 1000
 

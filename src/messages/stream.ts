@@ -6,8 +6,9 @@ import type { KmsProvider } from '../kms.ts'
 import { type MessageInfo, type OpenOptions, openHeader, planOpen } from './open.ts'
 import { FrameOpener } from './open-frames.ts'
 import { providerList } from './recipients.ts'
-import { createMaterials, planSeal, type SealOptions, type StartedMessage, startMessage } from './seal.ts'
+import { createMaterials, type StartedMessage, startMessage } from './seal.ts'
 import { FrameSealer } from './seal-frames.ts'
+import { planSeal, type SealOptions } from './seal-options.ts'
 
 /** How far a stream or file has come: bytes of plaintext and whole frames. */
 export interface Progress {

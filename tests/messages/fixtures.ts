@@ -4,13 +4,8 @@ import { rawAes, rawRsa } from 'strongroom/raw'
 import type { KmsProvider } from '../../src/kms.ts'
 import { sealFrame } from '../../src/messages/frames.ts'
 import { parseHeader } from '../../src/messages/header.ts'
-import {
-  createMaterials,
-  planSeal,
-  type SealOptions,
-  type StartedMessage,
-  startMessage,
-} from '../../src/messages/seal.ts'
+import { createMaterials, type StartedMessage, startMessage } from '../../src/messages/seal.ts'
+import { planSeal, type SealOptions } from '../../src/messages/seal-options.ts'
 
 export const AES_KEY: Buffer = Buffer.alloc(32, 7)
 /** Two providers with different names and keys. */
