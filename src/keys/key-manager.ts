@@ -239,7 +239,8 @@ export class KeyManager {
 
   /**
    * Destroys a key: its wraps are deleted, and what it encrypted can never be read again. The record stays as a
-   * tombstone. Copies in backups of the store live until the root key they are wrapped under is destroyed too.
+   * tombstone. Copies in backups of the store live until the root key they are wrapped under is destroyed too, and the
+   * backups expire or the KMS key that wrapped that root key is deleted: see the guide to operating keys.
    *
    * @throws KeyStateError unless the key is pending, active, suspended or retired
    */
