@@ -20,7 +20,7 @@ import { openWithThreads, sealWithThreads, threadsFor } from './threads.ts'
 
 /** How a file is sealed or opened. */
 export interface FileOptions extends ReplaceOptions, StreamEvents {
-  /** Worker threads, 1 to 64: 1 works in this thread. Default: by size, one below 128 MiB and at most four above. */
+  /** Worker threads, 1 to 64: 1 works in this thread. Default: one below 128 MiB, above it half of the cores, at most four. */
   readonly threads?: number
 }
 

@@ -12,13 +12,14 @@ import type { Progress, StreamEvents } from './stream.ts'
 
 /** Below this many bytes, starting threads takes longer than they save. */
 const WORTH_THREADS = 128 * 1024 * 1024
+/** Half of the cores: one thread already reads and writes beside its cipher, so it keeps two of them busy. */
 const MOST_BY_DEFAULT = 4
 const MOST = 64
 
 /** How many threads a file of this size takes. @throws InvalidInputError */
 export function threadsFor(threads: number | undefined, size: number): number {
   if (threads === undefined) {
-    return size < WORTH_THREADS ? 1 : Math.max(1, Math.min(MOST_BY_DEFAULT, availableParallelism()))
+    return size < WORTH_THREADS ? 1 : Math.max(1, Math.min(MOST_BY_DEFAULT, availableParallelism() >> 1))
   }
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > MOST) {
     throw new InvalidInputError(`threads must be a whole number from 1 to ${MOST}`)
