@@ -48,7 +48,8 @@ const importsIn = (folder: string): Import[] =>
       const text = readFileSync(new URL(from, root), 'utf8')
       const statements = text.matchAll(/^(?:import|export) (type )?(?:[\w*]|\{)[^'"]*? from '(\.[^']+)'/gm)
       const dynamic = text.matchAll(/\bimport\(()'(\.[^']+)'\)/g)
-      return [...statements, ...dynamic].map(([, type, target = '']) => ({
+      const bare = text.matchAll(/^import ()'(\.[^']+)'/gm)
+      return [...statements, ...dynamic, ...bare].map(([, type, target = '']) => ({
         from,
         to: normalize(join(dirname(from), target)),
         isType: type === 'type ',
