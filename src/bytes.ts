@@ -25,6 +25,13 @@ export function assertText(value: unknown, name: string): asserts value is strin
   if (!value.isWellFormed()) throw new InvalidInputError(`${name} must be well-formed Unicode: it has a lone surrogate`)
 }
 
+/** Refuses anything but an object of names and values: no null, array, Map, Date or function. @throws InvalidInputError */
+export function assertObject(value: unknown, name: string): asserts value is object {
+  if (Object.prototype.toString.call(value) !== '[object Object]') {
+    throw new InvalidInputError(`${name} must be an object, received ${describe(value)}`)
+  }
+}
+
 /** The same memory seen as a Buffer, without a copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,4 +1,4 @@
-import { assertText, describe } from '../bytes.ts'
+import { assertObject, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { KeyPurpose, KeyState } from '../key-store.ts'
 
@@ -51,7 +51,5 @@ export function assertReason(reason: unknown): void {
 
 /** Refuses options that are not an object. @throws InvalidInputError */
 export function assertOptions(options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InvalidInputError(`options must be an object, received ${describe(options)}`)
-  }
+  assertObject(options, 'options')
 }

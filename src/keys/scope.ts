@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { assertText, describe, lengthPrefixed } from '../bytes.ts'
+import { assertObject, assertText, lengthPrefixed } from '../bytes.ts'
 import { labels } from '../crypto/kdf.ts'
 import { InvalidInputError } from '../errors.ts'
 
@@ -32,9 +32,7 @@ const SUBJECT_HASH_LENGTH = 22
  * @throws InvalidInputError on unknown parts, other types, empty or long values
  */
 export function encodeScope(scope: KeyScope, storeName: string): string {
-  if (typeof scope !== 'object' || scope === null || Array.isArray(scope)) {
-    throw new InvalidInputError(`a scope must be an object of tenant, subject and bucket, received ${describe(scope)}`)
-  }
+  assertObject(scope, 'a scope of tenant, subject and bucket')
   for (const part of Object.keys(scope)) {
     if (!PARTS.includes(part as (typeof PARTS)[number])) {
       throw new InvalidInputError(`a scope has tenant, subject and bucket, received ${JSON.stringify(part)}`)

@@ -1,3 +1,4 @@
+import { assertText } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import { openTagMaker, type TagMaker, type TagPart } from '../index/blind-index.ts'
 import { isMatch, queryPart, storedPart } from '../index/searched-value.ts'
@@ -31,8 +32,9 @@ export class RecordIndexes {
     return this.#record.indexes
   }
 
-  /** The index that a field with one index, or an index column, names. @throws ConfigError */
+  /** The index that a field with one index, or an index column, names. @throws ConfigError, InvalidInputError */
   find(name: string): CompiledIndex {
+    assertText(name, 'the name of an index')
     const index = this.#searchable.get(name)
     if (index !== undefined) return index
     const names = [...this.#searchable.keys()].join(', ')

@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer'
-import { describe, wipe } from '../bytes.ts'
+import { assertObject, describe, wipe } from '../bytes.ts'
 import { type EncryptionContext, encodeContext } from '../crypto/context.ts'
 import { DecryptionError, InvalidInputError, KeyNotResidentError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import { AAD_CONTEXT_AT, AAD_LABEL, keyIdOf, parseField } from '../format/field.ts'
-import { DEFAULT_PADDING, type Padding } from '../format/padding.ts'
+import { assertPadding, DEFAULT_PADDING, type Padding } from '../format/padding.ts'
 import { encodeTypedPlaintext, parseTypedPlaintext, typeOfPlaintext, type ValueType } from '../format/typed-value.ts'
 import type { Clock } from '../keys/clock.ts'
 import { DataKey } from '../keys/data-key.ts'
@@ -49,6 +49,8 @@ export class ValueCipher {
 
   /** @returns bytes for bytes, text for everything else */
   encrypt(value: unknown, options: EncryptValueOptions, purpose: 'data' | 'pepper' = 'data'): string | Uint8Array {
+    assertObject(options, 'options')
+    if (options.padding !== undefined) assertPadding(options.padding)
     const type = typeOf(value)
     const aad = this.#aad(options)
     const key = this.#keyring.active(purpose, encodeScope(options.scope ?? {}, this.#app))
@@ -66,6 +68,7 @@ export class ValueCipher {
 
   /** @throws DecryptionError, KeyNotResidentError, KeyUnavailableError */
   decrypt(ciphertext: unknown, options: DecryptValueOptions, purpose: 'data' | 'pepper' = 'data'): unknown {
+    assertObject(options, 'options')
     const aad = this.#aad(options)
     const scope = encodeScope(options.scope ?? {}, this.#app)
     const field = parseField(ciphertext)
@@ -98,9 +101,7 @@ export class ValueCipher {
   }
 
   #aad({ context }: ValueOptions): Buffer {
-    if (typeof context !== 'object' || context === null) {
-      throw new InvalidInputError(`context must be an object of strings, received ${describe(context)}`)
-    }
+    assertObject(context, 'context')
     if (Object.hasOwn(context, 'app'))
       throw new InvalidInputError('context name "app" is taken by the name of the Strongroom')
     const encoded = encodeContext({ ...context, app: this.#app })
