@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { faulty } from '../../providers/testing/index.ts'
 import { KeyNotResidentError, KeyRecordError, type KeyRecordFault, KmsError } from '../../src/errors.ts'
 import type { KeyLogEntry, KeyRecord } from '../../src/key-store.ts'
+import { nextEntry } from '../../src/keys/log.ts'
 import { freshKeys, openKeys } from '../keys/fixtures.ts'
 
 /** A store with a root key, two tenants with a data key each that was rotated once, and an index key. */
@@ -348,6 +349,17 @@ describe('a key log that was changed', () => {
       await keyring.load([w.other.id])
     })
     expect(await faultOf(work)).toMatch(/^(log|misplaced)$/)
+  })
+
+  test('an entry rewritten with a right hash is refused: the next one names the hash it had', async () => {
+    const w = await world()
+    await w.manager.suspend(w.other.id)
+    const [first, second] = w.store.entries as [KeyLogEntry, KeyLogEntry]
+    const body = { at: later, action: 'other', changes: second.changes }
+    const forged = nextEntry({ seq: 1, hash: first.hash }, body, second.root, new Uint8Array(32))
+    expect(w.store.entries.length).toBeGreaterThan(2)
+    w.store.entries = w.store.entries.with(1, forged)
+    expect(await faultOf(w.again({ init: false }))).toBe('log')
   })
 
   test('an entry that an earlier root key could have signed but did not is refused', async () => {
