@@ -1,5 +1,8 @@
+import type { DataKey } from './data-key.ts'
+import type { IndexKey } from './index-key.ts'
 import { commitSize, type KeyParts, outOfUse } from './key-parts.ts'
 import { newKey } from './new-key.ts'
+import { keyOf } from './open-key.ts'
 
 const BATCH = 10_000
 
@@ -32,12 +35,14 @@ async function create(parts: KeyParts, purpose: 'data' | 'index' | 'pepper', sco
     reason: null,
     expiresAt: null,
   } as const
-  const records = scopes.map((scope) => newKey(root, { ...base, scope }))
+  // Kept from the moment they are made: reading back and unwrapping what was wrapped a moment ago costs as much again.
+  const keys: (DataKey | IndexKey)[] = []
+  const records = scopes.map((scope) =>
+    newKey(root, { ...base, scope }, (secret, record) => keys.push(keyOf(secret, record, root))),
+  )
   const written = await parts.writer.write('create', async () => ({ create: records }))
-  if (Array.isArray(written)) {
-    await parts.keyring.admit(written)
-    return
-  }
+  if (Array.isArray(written)) return parts.keyring.adopt(keys)
+  for (const key of keys) key.wipe()
 
   // Another process made some of them first, or a scope has keys that are all out of use.
   const missing = await parts.keyring.loadActive(purpose, scopes)

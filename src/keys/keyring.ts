@@ -202,6 +202,16 @@ export class Keyring {
     return admitted
   }
 
+  /** Takes in active keys that were made and written here a moment ago. */
+  adopt(keys: readonly Resident[]): void {
+    this.assertOpen()
+    for (const key of keys) {
+      this.#keys.set(key.id, key)
+      this.#noteActive(key)
+      this.#events.emit({ type: 'key.loaded', keyId: key.id, purpose: key.purpose, scope: key.scope })
+    }
+  }
+
   /** Checks a record against its root key and the key log; reads it again if the two disagree. @throws KeyRecordError */
   verified(record: KeyRecord): Promise<KeyRecord> {
     this.assertOpen()
@@ -364,7 +374,7 @@ export class Keyring {
     }
   }
 
-  #noteActive({ id, purpose, scope, state }: KeyRecord): void {
+  #noteActive({ id, purpose, scope, state }: Pick<KeyRecord, 'id' | 'purpose' | 'scope' | 'state'>): void {
     const place = slot(purpose, scope)
     this.#lastActive = undefined
     if (state === 'active') this.#active.set(place, id)

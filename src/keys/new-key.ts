@@ -20,8 +20,16 @@ export interface NewKey {
   readonly expiresAt: Date | null
 }
 
-/** The wrapped form of a key made and signed under `root`; the secret is gone when this returns. */
-export function newKey(root: RootKey, request: NewKey): KeyRecord {
+/**
+ * The wrapped form of a key made and signed under `root`; the secret is gone when this returns.
+ *
+ * @param adopt takes the secret into memory before it is wiped here
+ */
+export function newKey(
+  root: RootKey,
+  request: NewKey,
+  adopt?: (secret: Uint8Array, record: KeyRecord) => void,
+): KeyRecord {
   const secret = randomBytes(KEY_LENGTH)
   try {
     const record = blank(secret, request, root.id)
@@ -32,7 +40,9 @@ export function newKey(root: RootKey, request: NewKey): KeyRecord {
       ciphertext: encodeBase64url(wrapped),
       wrappedAt: record.createdAt,
     }
-    return root.sign({ ...record, wraps: [wrap] })
+    const signed = root.sign({ ...record, wraps: [wrap] })
+    adopt?.(secret, signed)
+    return signed
   } finally {
     wipe(secret)
   }

@@ -14,10 +14,15 @@ import type { RootKey } from './root-key.ts'
 export function openKey(root: RootKey, record: KeyRecord): DataKey | IndexKey {
   const secret = unwrapSecret(root, record)
   try {
-    return record.purpose === 'index' ? new IndexKey(secret, record, root) : new DataKey(secret, record, root)
+    return keyOf(secret, record, root)
   } finally {
     wipe(secret)
   }
+}
+
+/** The key in memory that a record stands for. `secret` is not kept as it is, and is the caller's to wipe. */
+export function keyOf(secret: Uint8Array, record: KeyRecord, root: RootKey): DataKey | IndexKey {
+  return record.purpose === 'index' ? new IndexKey(secret, record, root) : new DataKey(secret, record, root)
 }
 
 /** The 32 bytes of a key, which the caller wipes. @throws KeyRecordError `wrap` or `commitment` */
