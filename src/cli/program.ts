@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs'
 import { StrongroomError } from '../errors.ts'
 import { addDoctor } from './doctor.ts'
 import { addInit } from './init.ts'
+import { addKeys } from './keys.ts'
 import { addMessages } from './messages.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
+import { addRewrap } from './rewrap.ts'
+import { addRotate } from './rotate.ts'
+import { addStatus } from './status.ts'
 import { Command, CommanderError } from './vendor.ts'
 
 /** The whole command line. Each command is one file in this folder. */
@@ -21,6 +25,10 @@ export function createProgram(output: Output): Command {
     })
   addDoctor(program, output)
   addInit(program, output)
+  addStatus(program, output)
+  addKeys(program, output)
+  addRotate(program, output)
+  addRewrap(program, output)
   addPasswords(program, output)
   addMessages(program, output)
   return program

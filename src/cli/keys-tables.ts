@@ -1,0 +1,23 @@
+import { commandConfig } from './open-keys.ts'
+import { CommandError, type Output } from './output.ts'
+import type { Command } from './vendor.ts'
+
+/** `strongroom keys tables`: the tables of a key store in a database, printed as SQL or made. */
+export function addKeysTables(keys: Command, output: Output): void {
+  keys
+    .command('tables')
+    .description('Print the SQL that makes the tables of the key store; changes nothing without --create.')
+    .option('--create', 'make the tables where they do not exist')
+    .action(async (options: { create?: true }, command: Command) => {
+      const { store } = await commandConfig(command)
+      try {
+        if (store.tables === undefined) throw new CommandError(`the key store (${store.name}) has no tables to make`)
+        if (options.create !== true) return output.result(store.tables.sql().trimEnd())
+        const made = await store.tables.create()
+        output.result(`${store.name}: ${made ? 'made the tables' : 'the tables exist already'}`)
+        if (made) output.hint('`strongroom keys init` makes the first root key')
+      } finally {
+        await store.close?.()
+      }
+    })
+}
