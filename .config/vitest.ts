@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const here = (path: string) => fileURLToPath(new URL(path, new URL('..', import.meta.url)))
 
 export default defineConfig({
+  root: here('.'),
   resolve: {
     alias: [
       { find: /^strongroom$/, replacement: here('./src/index.ts') },
