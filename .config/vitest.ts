@@ -15,6 +15,8 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     testTimeout: 30_000,
+    // Most of a test's time is waiting, so that one worker a core is not too many.
+    maxWorkers: '100%',
     // Its own tsconfig: the type checker reads what the type tests import, and not the whole project once more.
     typecheck: { enabled: true, include: ['tests/types/**/*.test-d.ts'], tsconfig: 'tests/types/tsconfig.json' },
     coverage: { provider: 'v8', include: ['src/**', 'providers/**'] },

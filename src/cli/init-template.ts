@@ -36,7 +36,7 @@ export default defineStrongroom({
   // awsKms({ keyId: 'alias/${name}' }) from 'strongroom/aws'; \`room.keys.rewrap()\` then moves the keys there.
   kms: sodiumKms({ path: beside('strongroom.key')${locked ? ', passphrase' : ''} }),
 
-  // The wrapped keys. Several machines share them in a database, for example dynamoKeyStore from 'strongroom/aws'.
+  // The wrapped keys. Several machines share them in a database, for example postgresKeyStore from 'strongroom/postgres'.
   store: fileKeyStore({ path: beside('strongroom.keystore') }),
 
   records: { customers },
