@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { firstProgram } from './docs/markdown.ts'
 
 const run = promisify(execFile)
 const root = new URL('..', import.meta.url).pathname
@@ -22,7 +23,7 @@ describe('README', () => {
   const node = (...args: string[]) => run(process.execPath, [...tsx, ...args], { cwd: root, env })
 
   it('has a first program that runs as it stands after `strongroom init`', async () => {
-    const program = /```ts\n(import \{ openStrongroom \}[\s\S]*?)```/.exec(readme)?.[1] as string
+    const program = firstProgram()
     expect(program.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(15)
     await node('src/cli/main.ts', 'init', '--no-passphrase', '--dir', folder)
     await writeFile(join(folder, 'app.ts'), program)
