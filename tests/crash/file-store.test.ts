@@ -100,7 +100,9 @@ describe('a process that is killed while it writes the key store', () => {
     expect(readdirSync(join(path, '..')).filter((name) => name.includes('.heir.'))).toEqual([])
   })
 
-  test(`at ${RANDOM_KILLS} random moments leaves a whole store each time`, async () => {
+  test(`at ${RANDOM_KILLS} random moments leaves a whole store each time`, {
+    timeout: 1000 * RANDOM_KILLS,
+  }, async () => {
     let rotations = 0
     for (let kill = 0; kill < RANDOM_KILLS; kill++) {
       const { child, ended } = await start()

@@ -42,7 +42,10 @@ const values: Readonly<Record<ValueType, fc.Arbitrary<unknown>>> = {
   bigint: anyBigint,
   boolean: fc.boolean(),
   date: anyDate,
-  json: anyJson.map((value) => JSON.parse(JSON.stringify(value))).filter((value) => value !== null),
+  json: anyJson
+    .map((value) => JSON.parse(JSON.stringify(value)))
+    // A name `__proto__` is refused, which has a test of its own.
+    .filter((value) => value !== null && !JSON.stringify(value).includes('"__proto__":')),
 }
 const types = Object.keys(values) as ValueType[]
 const padding: fc.Arbitrary<Padding> = fc.oneof(
