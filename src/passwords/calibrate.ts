@@ -46,9 +46,13 @@ const MAX_PASSES = 16
  * Measures Argon2id here and fits the passes of each memory size to a target time: memory first, passes with what time
  * is left, as RFC 9106 section 4 advises. Takes some ten seconds, and the memory that it measures.
  *
+ * @param now the time in ms, for tests
  * @throws InvalidInputError when an option is out of range; ConfigError when there is no engine
  */
-export async function calibrateArgon2id(options: CalibrationOptions = {}): Promise<Calibration> {
+export async function calibrateArgon2id(
+  options: CalibrationOptions = {},
+  now: () => number = () => performance.now(),
+): Promise<Calibration> {
   const { targetMs = 250, concurrency = availableParallelism(), memoryKiB: sizes = SIZES } = options
   assertWhole(targetMs, 'targetMs', 1, 60_000)
   assertWhole(concurrency, 'concurrency', 1, 256)
@@ -80,9 +84,9 @@ export async function calibrateArgon2id(options: CalibrationOptions = {}): Promi
       run({ type: 'argon2id', version: 19, memoryKiB, passes, parallelism: 1, hashLength: 32, password, salt })
     const times: number[] = []
     for (let round = 0; round < ROUNDS; round++) {
-      const started = performance.now()
+      const started = now()
       await Promise.all(Array.from({ length: concurrency }, hash))
-      times.push(performance.now() - started)
+      times.push(now() - started)
     }
     return times.sort((a, b) => a - b)[ROUNDS >> 1] as number
   }
