@@ -8,6 +8,7 @@ import type { ReuseLimits } from './messages/data-key-cache.ts'
 import type { PasswordHasher } from './passwords/password-hasher.ts'
 import type { PepperMode } from './passwords/pepper.ts'
 import type { AnyRecord } from './records/record-types.ts'
+import type { Table } from './table.ts'
 
 /** How keys are kept in memory. */
 export interface KeyringConfig {
@@ -33,6 +34,8 @@ export interface StrongroomConfig<
   /** Keeps the end of the key log elsewhere, so that an old copy of the whole store is noticed. See the threat model. */
   readonly anchor?: KeyLogAnchor
   readonly records?: Records
+  /** How the command line reaches the rows of records, by their names in `records`. Not opened before it is used. */
+  readonly tables?: { readonly [Name in keyof Records]?: Table }
   /** Checks passwords; hashes are encrypted under a pepper key and bound to their user. */
   readonly passwords?: PasswordHasher
   /** How the pepper is applied, see the password guide; `on` by default. */
@@ -69,6 +72,7 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   const tables = Object.values<AnyRecord>(records).map((record) => record.name)
   const twice = tables.find((table, at) => tables.indexOf(table) !== at)
   if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)
+  assertTables(config.tables ?? {}, records)
   assertKeyring(config.keyring ?? {})
   return config
 }
@@ -80,6 +84,13 @@ function assertHas(value: unknown, methods: readonly string[], what: string): vo
     throw new ConfigError(
       `${what} must be made by a provider of strongroom or have its methods: ${missing}() is missing`,
     )
+  }
+}
+
+function assertTables(declared: object, records: object): void {
+  for (const [name, table] of Object.entries(declared)) {
+    if (!Object.hasOwn(records, name)) throw new ConfigError(`tables.${name} has no record of that name in records`)
+    assertHas(table, ['describe', 'page', 'write', 'countHeads'], `tables.${name}`)
   }
 }
 

@@ -214,3 +214,32 @@ export class OverloadedError extends StrongroomError {
     this.retryAfter = retryAfter
   }
 }
+
+/** What went wrong with a table. */
+export type TableFault = 'unavailable' | 'locked' | 'misconfigured'
+
+/** A table could not be read or written; `retryable` says whether trying again can help. `code` is `ERR_TABLE`. */
+export class TableError extends StrongroomError {
+  readonly fault: TableFault
+  readonly retryable: boolean
+
+  constructor(fault: TableFault, message: string, options?: { cause?: unknown }) {
+    super('ERR_TABLE', message, options)
+    this.fault = fault
+    this.retryable = fault !== 'misconfigured'
+  }
+}
+
+/** Another job works on the table, or an unfinished one of another kind waits there. `code` is `ERR_JOB_BUSY`. */
+export class JobBusyError extends StrongroomError {
+  constructor(message: string) {
+    super('ERR_JOB_BUSY', message)
+  }
+}
+
+/** A job was taken over by another process while this one was silent; nothing was written. `code` is `ERR_JOB_LOST`. */
+export class JobLostError extends StrongroomError {
+  constructor() {
+    super('ERR_JOB_LOST', 'the job was taken over by another process: this one stops')
+  }
+}

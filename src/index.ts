@@ -8,6 +8,8 @@ export {
   ConfigError,
   DecryptionError,
   InvalidInputError,
+  JobBusyError,
+  JobLostError,
   KeyFileError,
   type KeyFileFault,
   KeyNotFoundError,
@@ -24,6 +26,8 @@ export {
   OverloadedError,
   StrongroomError,
   SystemicFailureError,
+  TableError,
+  type TableFault,
 } from './errors.ts'
 export type { EventOf, EventType, StrongroomEvent } from './events.ts'
 export type { JsonValue } from './format/json.ts'
@@ -35,6 +39,7 @@ export type { FieldType } from './index/field-type.ts'
 export { type IndexPlan, type PlanInput, planIndex } from './index/planner.ts'
 export { prefix } from './index/text-transforms.ts'
 export type { IndexTransform, OwnTransform, TransformName, TransformOption } from './index/transform.ts'
+export type { Job, JobCounts, JobKind, JobProgress, JobStart, JobState, JobStore, JobWrite } from './job.ts'
 export type {
   CommitResult,
   KeyCommit,
@@ -166,9 +171,24 @@ export type {
 export type { Settled } from './records/row-batch.ts'
 export { type CompoundIndexOptions, defineRecord, type RecordOptions, type RecordSchema } from './records/schema.ts'
 export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
+export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
+export type { JobOptions, JobReport } from './rotation/run-job.ts'
+export type { ThrottleOptions } from './rotation/throttle.ts'
+export type { RowKey } from './row-key.ts'
 export {
   type OpenOptions as OpenStrongroomOptions,
   openStrongroom,
   type PlainValue,
   type Strongroom,
 } from './strongroom.ts'
+export type {
+  HeadCount,
+  HeadQuery,
+  PageQuery,
+  RowChange,
+  Table,
+  TableColumn,
+  TableDescription,
+  TableIndex,
+  TableRow,
+} from './table.ts'

@@ -16,6 +16,7 @@ import { RecordCipher } from './records/record-cipher.ts'
 import type { AnyRecord, CiphertextBytes, CiphertextText } from './records/record-types.ts'
 import { indexList } from './records/schema.ts'
 import { type DecryptValueOptions, type EncryptValueOptions, ValueCipher } from './records/value-cipher.ts'
+import type { Table } from './table.ts'
 
 type Records = Readonly<Record<string, AnyRecord>>
 
@@ -181,12 +182,13 @@ export class Strongroom<Schemas extends Records = Records> {
     return this.#keyring.refresh()
   }
 
-  /** Wipes every key and closes the KMS and the key store. Every later call throws ClosedError. */
+  /** Wipes every key and closes the KMS, the key store and the tables. Every later call throws ClosedError. */
   async close(): Promise<void> {
     this.#keyring.close()
     this.#messages.close()
     await this.#kms.close()
     await this.#config.store.close?.()
+    for (const table of Object.values(this.#config.tables ?? {})) await (table as Table | undefined)?.close?.()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

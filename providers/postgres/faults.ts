@@ -1,4 +1,4 @@
-import { InvalidInputError, KeyStoreError, type KeyStoreFault, StrongroomError } from '../../src/errors.ts'
+import { InvalidInputError, KeyStoreError, type KeyStoreFault, StrongroomError, TableError } from '../../src/errors.ts'
 
 type Meaning = readonly [fault: KeyStoreFault | 'input', message: string]
 
@@ -38,6 +38,25 @@ export function postgresError(place: string, error: unknown): Error {
   const [fault, meaning] = meaningOf(error)
   const message = `${place}: ${meaning}`
   return fault === 'input' ? new InvalidInputError(message) : new KeyStoreError(fault, message, { cause: error })
+}
+
+/** The same for the table of an application, whose meaning of missing tables and constraints is another. */
+export function tableError(place: string, error: unknown): Error {
+  if (error instanceof StrongroomError || error instanceof InvalidInputError) return error
+  const code = codeOf(error)
+  const [fault, meaning] = TABLE_MEANINGS[code] ?? TABLE_MEANINGS[code.slice(0, 2)] ?? meaningOf(error)
+  const kind = fault === 'locked' || fault === 'unavailable' ? fault : 'misconfigured'
+  return new TableError(kind, `${place}: ${meaning}`, { cause: error })
+}
+
+const TABLE_MEANINGS: Readonly<Record<string, Meaning>> = {
+  '22001': ['misconfigured', 'a column is too narrow for its ciphertext: see `strongroom doctor`'],
+  '23': ['misconfigured', 'a constraint of the table refuses the new value'],
+  '40': ['locked', 'others kept changing the same rows'],
+  '42': ['misconfigured', 'the table does not have the columns that were asked for'],
+  '42501': ['misconfigured', 'the role lacks a grant: see docs/providers/postgres.md'],
+  '42P01': ['misconfigured', 'a table does not exist'],
+  '55P03': ['locked', 'another transaction held the rows for too long'],
 }
 
 /** The SQLSTATE or Node code of an error, empty when it has none. */

@@ -24,7 +24,7 @@ import type {
   SearchedValue,
   SearchOptions,
 } from './record-types.ts'
-import { decryptRows, encryptRows, type Settled } from './row-batch.ts'
+import { decryptRows, encryptRows, rewriteRows, type Settled } from './row-batch.ts'
 import { RowContext } from './row-context.ts'
 import { RowIdentifier, type RowIdentity, type UnknownRow } from './row-identity.ts'
 
@@ -222,6 +222,21 @@ export class RecordCipher<Schema extends AnyRecord> {
       ...this.#batch((row) => this.#reencrypt(row, allow)),
       readsCiphertexts: true,
     }) as Promise<Row[]>
+  }
+
+  /**
+   * As `reencryptMany`, each row with its own result; a row that is current comes back as the same object. For rows by the
+   * million, whose table is not all of one mind.
+   *
+   * @throws SystemicFailureError when more than half of at least 4 rows fail
+   */
+  async reencryptSettled<Row extends Identity<Schema>>(
+    rows: readonly Row[],
+    options: DecryptOptions = {},
+  ): Promise<Settled<Row>[]> {
+    const allow = options.allow ?? NOTHING_ALLOWED
+    const work = (row: UnknownRow) => (this.needsReencrypt(row as Row) ? this.#reencrypt(row, allow) : row)
+    return rewriteRows(asRows(rows), this.#batch(work)) as Promise<Settled<Row>[]>
   }
 
   /** What a stored row shows without decrypting it: for each column its key, size and whether it is stale. @throws DecryptionError */

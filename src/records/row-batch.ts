@@ -1,5 +1,11 @@
 import { Buffer } from 'node:buffer'
-import { DecryptionError, KeyNotResidentError, KeyRecordError, SystemicFailureError } from '../errors.ts'
+import {
+  DecryptionError,
+  KeyNotResidentError,
+  KeyRecordError,
+  KeyUnavailableError,
+  SystemicFailureError,
+} from '../errors.ts'
 import { FIELD_FORMAT, HEADER_LENGTH, TEXT_PREFIX, TEXT_PREFIX_BYTES } from '../format/field.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Keyring } from '../keys/keyring.ts'
@@ -10,13 +16,19 @@ export type Settled<Value> =
   | { readonly status: 'fulfilled'; readonly value: Value }
   | { readonly status: 'rejected'; readonly reason: unknown }
 
+/** The scopes, as canonical text, of the keys that a row is written under. */
+export interface RowScopes {
+  readonly data: string
+  readonly index: ReadonlySet<string>
+}
+
 /** What a batch needs to know of its rows. */
 export interface Batch {
   readonly work: (row: UnknownRow) => UnknownRow
   readonly keyring: Keyring
   readonly keys: KeyManager
   readonly columns: readonly string[]
-  readonly scopesOf: (row: UnknownRow) => { data: string; index: ReadonlySet<string> }
+  readonly scopesOf: (row: UnknownRow) => RowScopes
   readonly readsCiphertexts?: boolean
   /** Refuses a row that `work` would refuse, without a key. */
   readonly check?: (row: UnknownRow) => void
@@ -63,9 +75,60 @@ export async function decryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
       for (const row of chunk.slice(from, from + SLICE)) out.push(await settle(row, batch))
     }
   }
-  const failed = out.filter((result) => result.status === 'rejected').length
-  if (out.length >= FEWEST_FOR_SYSTEMIC && failed * 2 > out.length) throw new SystemicFailureError(failed, out.length)
+  assertNotSystemic(out)
   return out
+}
+
+/**
+ * Rewrites rows in order, each with its own result: a row whose scope can no longer be written, or that is damaged, fails
+ * alone. Every key is loaded, or made, once. @throws SystemicFailureError
+ */
+export async function rewriteRows(rows: readonly UnknownRow[], batch: Batch): Promise<Settled<UnknownRow>[]> {
+  const scopes = rows.map((row) => settled(() => batch.scopesOf(row)))
+  const good = scopes.flatMap((scope) => (scope.status === 'fulfilled' ? [scope.value] : []))
+  const closed = await closedScopes(good, batch)
+  await loadGood(keyIdsOf(rows, batch.columns), batch)
+  const out: Settled<UnknownRow>[] = []
+  for (const [at, row] of rows.entries()) {
+    if (at % SLICE === 0 && at > 0) await nextTurn()
+    const scope = scopes[at] as Settled<RowScopes>
+    const reason = scope.status === 'rejected' ? scope.reason : closed.get(scope.value.data)
+    out.push(reason === undefined ? await settle(row, batch) : { status: 'rejected', reason })
+  }
+  assertNotSystemic(out)
+  return out
+}
+
+/** Makes and loads the active keys; for those scopes that have keys and none in use, why. */
+async function closedScopes(scopes: readonly RowScopes[], batch: Batch): Promise<Map<string, unknown>> {
+  const closed = new Map<string, unknown>()
+  try {
+    await loadActive(scopes, batch)
+  } catch (error) {
+    if (!(error instanceof KeyUnavailableError)) throw error
+    for (const scope of new Map(scopes.map((one) => [one.data, one])).values()) {
+      await loadActive([scope], batch).catch((reason) => {
+        if (!(reason instanceof KeyUnavailableError)) throw reason
+        closed.set(scope.data, reason)
+      })
+    }
+  }
+  return closed
+}
+
+function settled<Value>(work: () => Value): Settled<Value> {
+  try {
+    return { status: 'fulfilled', value: work() }
+  } catch (reason) {
+    return { status: 'rejected', reason }
+  }
+}
+
+function assertNotSystemic(results: readonly Settled<unknown>[]): void {
+  const failed = results.filter((result) => result.status === 'rejected').length
+  if (results.length >= FEWEST_FOR_SYSTEMIC && failed * 2 > results.length) {
+    throw new SystemicFailureError(failed, results.length)
+  }
 }
 
 /** Loads keys. One whose record is refused fails the rows that need it, when they ask for it again, and no others. */
@@ -98,10 +161,7 @@ async function orLoadAgain<Result>(work: () => Result, load: () => Promise<void>
   }
 }
 
-async function loadActive(
-  scopes: readonly { data: string; index: ReadonlySet<string> }[],
-  batch: Batch,
-): Promise<void> {
+async function loadActive(scopes: readonly RowScopes[], batch: Batch): Promise<void> {
   const data = new Set(scopes.map((scope) => scope.data))
   const index = new Set(scopes.flatMap((scope) => [...scope.index]))
   await batch.keys.ensureActive('data', [...data])

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import { JobBusyError, JobLostError } from '../../src/errors.ts'
+import {
+  type Job,
+  type JobKind,
+  type JobProgress,
+  type JobStart,
+  type JobState,
+  type JobStore,
+  type JobWrite,
+  NO_PROGRESS,
+} from '../../src/job.ts'
+import type { RowKey } from '../../src/row-key.ts'
+import type { PostgresPool } from './client.ts'
+import { codeOf } from './faults.ts'
+
+type Call = <Result>(work: (pool: PostgresPool) => Promise<Result>) => Promise<Result>
+
+const UNDEFINED_TABLE = '42P01'
+const MAX_LIST = 1000
+
+/** The jobs of a table, in a table of their own beside it. */
+export function postgresJobs(jobs: string, call: Call): JobStore {
+  return {
+    sql: () => createSql(jobs),
+    create: () =>
+      call(async (pool) => {
+        // Two processes that create one table at once: the second sees the catalogue before the first has committed.
+        await pool.query(createSql(jobs)).catch((error) => {
+          if (!CREATED_MEANWHILE.has(codeOf(error))) throw error
+        })
+      }),
+    start: (options) => call((pool) => start(pool, jobs, options)),
+    write: (job) =>
+      call(async (pool) => {
+        if ((await pool.query(saveJobSql(jobs), saveJobValues(job))).rowCount !== 1) throw new JobLostError()
+      }),
+    list: ({ record, limit, staleMs }) =>
+      call(async (pool) => {
+        const sql = `select ${COLUMNS} from ${jobs} where $2::text is null or record = $2 order by started_at desc, id limit $3`
+        try {
+          const { rows } = await pool.query(sql, [staleMs, record ?? null, Math.min(limit, MAX_LIST)])
+          return rows.map(parseJob)
+        } catch (error) {
+          if (codeOf(error) === UNDEFINED_TABLE) return []
+          throw error
+        }
+      }),
+  }
+}
+
+/** Writes progress where the token is still that of the holder. */
+export function saveJobSql(jobs: string): string {
+  return `update ${jobs} set progress = $3::jsonb, phase = coalesce($4, phase), state = coalesce($5, state), seen_at = clock_timestamp(),
+  ended_at = case when coalesce($5, state) in ('done', 'failed') then clock_timestamp() end
+where id = $1 and token = $2::bigint and state = 'running'`
+}
+
+export function saveJobValues({ id, token, progress, phase, state }: JobWrite): unknown[] {
+  return [id, token, JSON.stringify(progress), phase ?? null, state ?? null]
+}
+
+/** `$1` is the silence after which a holder counts as dead, in ms. */
+const COLUMNS = `id, kind, record, from_key::text as from_key, until_key::text as until_key, state, phase, progress::text as progress,
+  token::text as token, to_json(started_at at time zone 'utc') #>> '{}' as started_at, to_json(seen_at at time zone 'utc') #>> '{}' as seen_at,
+  to_json(ended_at at time zone 'utc') #>> '{}' as ended_at,
+  state = 'running' and seen_at < clock_timestamp() - $1::float8 * interval '1 millisecond' as abandoned`
+
+async function start(pool: PostgresPool, jobs: string, options: JobStart): Promise<Job> {
+  const { kind, record, phase, from = null, until = null, staleMs } = options
+  const client = await pool.connect()
+  let healthy = false
+  try {
+    await client.query('begin isolation level read committed read write')
+    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${jobs} ${record}`])
+    const unfinished = `select ${COLUMNS} from ${jobs} where record = $2 and state in ('running', 'stopped', 'failed') order by started_at`
+    const others = (await client.query(unfinished, [staleMs, record])).rows.map(parseJob)
+    const range = JSON.stringify([from, until])
+    const own = others.find((job) => job.kind === kind && JSON.stringify([job.from, job.until]) === range)
+    const blocking = others.find((job) => job.id !== own?.id && (job.kind !== kind || overlaps(job, from, until)))
+    if (blocking !== undefined) throw busy(blocking)
+    if (own?.state === 'running' && !own.abandoned) throw busy(own)
+    const sql =
+      own === undefined
+        ? `insert into ${jobs} (id, kind, record, from_key, until_key, state, phase, progress, token)
+values ($2, $3, $4, $5::jsonb, $6::jsonb, 'running', $7, $8::jsonb, 1) returning ${COLUMNS}`
+        : `update ${jobs} set state = 'running', token = token + 1, seen_at = clock_timestamp(), ended_at = null where id = $2 returning ${COLUMNS}`
+    const values =
+      own === undefined
+        ? [
+            staleMs,
+            randomUUID(),
+            kind,
+            record,
+            JSON.stringify(from),
+            JSON.stringify(until),
+            phase,
+            JSON.stringify(NO_PROGRESS),
+          ]
+        : [staleMs, own.id]
+    const [row] = (await client.query(sql, values)).rows
+    await client.query('commit')
+    healthy = true
+    return parseJob(row as Record<string, unknown>)
+  } catch (error) {
+    healthy = await client.query('rollback').then(
+      () => true,
+      () => false,
+    )
+    throw error
+  } finally {
+    client.release(!healthy)
+  }
+}
+
+/** Ranges of one table are made by `splits`, so that two of them are the same, or whole tables, or lie side by side. */
+function overlaps(job: Job, from: RowKey | null, until: RowKey | null): boolean {
+  const isWhole = (a: RowKey | null, b: RowKey | null) => a === null && b === null
+  return isWhole(job.from, job.until) || isWhole(from, until)
+}
+
+function busy(job: Job): JobBusyError {
+  const doing =
+    job.state === 'running' && !job.abandoned ? 'is running' : 'is not finished: start it again to finish it'
+  return new JobBusyError(`job ${job.id} (${job.kind}) of ${job.record} ${doing}`)
+}
+
+function createSql(jobs: string): string {
+  return `create table if not exists ${jobs} (
+  id text not null primary key,
+  kind text not null,
+  record text not null,
+  from_key jsonb not null, -- part of the table: behind this key, JSON null from the beginning
+  until_key jsonb not null,
+  state text not null check (state in ('running', 'stopped', 'failed', 'done')),
+  phase text not null,
+  progress jsonb not null,
+  token bigint not null, -- one more with every holder
+  started_at timestamptz not null default clock_timestamp(),
+  seen_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz
+)`
+}
+
+const CREATED_MEANWHILE = new Set(['23505', '42P07'])
+
+function parseJob(row: Record<string, unknown>): Job {
+  return {
+    id: String(row.id),
+    kind: row.kind as JobKind,
+    record: String(row.record),
+    from: JSON.parse(String(row.from_key)) as RowKey | null,
+    until: JSON.parse(String(row.until_key)) as RowKey | null,
+    state: row.state as JobState,
+    phase: String(row.phase),
+    progress: JSON.parse(String(row.progress)) as JobProgress,
+    token: Number(row.token),
+    startedAt: `${row.started_at}Z`,
+    seenAt: `${row.seen_at}Z`,
+    endedAt: row.ended_at === null ? null : `${row.ended_at}Z`,
+    abandoned: row.abandoned === true,
+  }
+}

@@ -1,0 +1,162 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { InvalidInputError, JobLostError } from '../../src/errors.ts'
+import type { JobWrite } from '../../src/job.ts'
+import type { RowChange } from '../../src/table.ts'
+import type { PostgresClient, PostgresPool } from './client.ts'
+import { codeOf } from './faults.ts'
+import { saveJobSql, saveJobValues } from './jobs.ts'
+import type { KnownTable } from './table-description.ts'
+import { quote } from './table-name.ts'
+import { columnOf, keyColumns } from './table-sql.ts'
+
+/** Changes to write, and the job that they belong to. */
+export interface Write {
+  readonly known: KnownTable
+  /** The table of jobs, quoted. */
+  readonly jobs: string
+  readonly lockTimeoutMs: number
+  readonly changes: readonly RowChange[]
+  readonly job: JobWrite | undefined
+}
+
+const ROUNDS = 8
+const ABANDONED_MS = 60_000
+
+/** Deadlock or serialization failure: nothing was written, and the same batch may succeed. */
+const RACES = new Set(['40001', '40P01'])
+
+/** Writes a batch and its checkpoint in one transaction. @throws JobLostError */
+export async function writeChanges(pool: PostgresPool, write: Write): Promise<boolean[]> {
+  const statements = batches(write)
+  if (statements.length === 0 && write.job === undefined) return []
+  for (let round = 1; ; round++) {
+    try {
+      return await attempt(pool, write, statements)
+    } catch (error) {
+      if (round === ROUNDS || !RACES.has(codeOf(error))) throw error
+      await delay(Math.random() * 10 * 2 ** round)
+    }
+  }
+}
+
+async function attempt(pool: PostgresPool, write: Write, statements: readonly Statement[]): Promise<boolean[]> {
+  const client = await pool.connect()
+  let healthy = false
+  try {
+    await client.query(beginSql(write.lockTimeoutMs))
+    if (write.job !== undefined) await saveJob(client, write.jobs, write.job)
+    const written = new Set<string>()
+    for (const { text, values, keys } of statements) {
+      for (const row of (await client.query(text, values)).rows) {
+        written.add(JSON.stringify(keys.map((alias) => String(row[alias]))))
+      }
+    }
+    await client.query('commit')
+    healthy = true
+    return write.changes.map(({ key }) => written.has(JSON.stringify(key)))
+  } catch (error) {
+    healthy = await client.query('rollback').then(
+      () => true,
+      () => false,
+    )
+    throw error
+  } finally {
+    client.release(!healthy)
+  }
+}
+
+/** The server ends the transaction when this process stops answering, so that a dead one holds no rows. */
+function beginSql(lockTimeoutMs: number): string {
+  return `begin isolation level read committed read write;
+select set_config('lock_timeout', '${lockTimeoutMs}', true),
+  set_config('idle_in_transaction_session_timeout', '${ABANDONED_MS}', true)`
+}
+
+async function saveJob(client: PostgresClient, jobs: string, job: JobWrite): Promise<void> {
+  const { rowCount } = await client.query(saveJobSql(jobs), saveJobValues(job))
+  if (rowCount !== 1) throw new JobLostError()
+}
+
+interface Statement {
+  readonly text: string
+  readonly values: unknown[]
+  readonly keys: readonly string[]
+}
+
+/** One statement for all changes that compare and set the same columns. */
+function batches({ known, changes }: Write): Statement[] {
+  const groups = new Map<string, RowChange[]>()
+  for (const change of changes) {
+    const { expected, expectedTexts = {}, set } = change
+    const shape = JSON.stringify([expected, expectedTexts, set].map((columns) => Object.keys(columns).sort()))
+    const group = groups.get(shape)
+    if (group === undefined) groups.set(shape, [change])
+    else group.push(change)
+  }
+  return [...groups.values()].map((group) => batch(known, group))
+}
+
+function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
+  const [first] = changes as [RowChange]
+  const values: unknown[][] = []
+  const columns: string[] = []
+  const add = (type: string, column: unknown[]): string => {
+    const alias = `c${values.push(column)}`
+    columns.push(`$${values.length}::${type}[]`)
+    return `d.${alias}`
+  }
+  const { primaryKey } = known.description
+  const { keys } = keyColumns(known)
+  const conditions = primaryKey.map((column, at) => {
+    for (const { key } of changes) {
+      if (key.length !== primaryKey.length)
+        throw new InvalidInputError(`a key has ${primaryKey.length} columns, received ${key.length}`)
+    }
+    const text = add(
+      'text',
+      changes.map(({ key }) => key[at]),
+    )
+    return `t.${quote(column)} = ${text}::${known.types.get(column)}`
+  })
+  for (const name of Object.keys(first.expected)) {
+    const { holds } = columnOf(known, name)
+    if (holds === 'other')
+      throw new InvalidInputError(`${known.name.text}.${name} is compared as text: use expectedTexts`)
+    const expected = add(
+      holds === 'bytes' ? 'bytea' : 'text',
+      changes.map((change) => cell(change.expected[name])),
+    )
+    conditions.push(`t.${quote(name)}${holds === 'text' ? '::text' : ''} is not distinct from ${expected}`)
+  }
+  for (const name of Object.keys(first.expectedTexts ?? {})) {
+    const expected = add(
+      'text',
+      changes.map((change) => change.expectedTexts?.[name]),
+    )
+    conditions.push(`t.${quote(columnOf(known, name).name)}::text is not distinct from ${expected}`)
+  }
+  const set = Object.keys(first.set).map((name) => {
+    const { holds } = columnOf(known, name)
+    const value = add(
+      holds === 'bytes' ? 'bytea' : 'text',
+      changes.map((change) => cell(change.set[name])),
+    )
+    return `${quote(name)} = ${value}${holds === 'bytes' ? '' : `::${known.types.get(name)}`}`
+  })
+  if (set.length === 0) throw new InvalidInputError('a change sets no column')
+  const aliases = values.map((_, at) => `c${at + 1}`).join(', ')
+  const returned = primaryKey.map((column, at) => `t.${quote(column)}::text as ${keys[at]}`).join(', ')
+  return {
+    text: `update ${known.name.quoted} as t set ${set.join(', ')} from unnest(${columns.join(', ')}) as d(${aliases})
+where ${conditions.join(' and ')} returning ${returned}`,
+    values,
+    keys,
+  }
+}
+
+/** The driver writes a Buffer as bytes, and another view of bytes as an object. */
+function cell(value: unknown): unknown {
+  return value instanceof Uint8Array && !Buffer.isBuffer(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    : value
+}

@@ -1,0 +1,126 @@
+import { assertText } from '../../src/bytes.ts'
+import { ClosedError, InvalidInputError } from '../../src/errors.ts'
+import type { RowKey } from '../../src/row-key.ts'
+import type { Table, TableDescription, TableRow } from '../../src/table.ts'
+import {
+  assertConnection,
+  type Connected,
+  connectPostgres,
+  type PostgresConnection,
+  type PostgresPool,
+} from './client.ts'
+import { tableError } from './faults.ts'
+import { postgresJobs } from './jobs.ts'
+import { describeTable, type KnownTable } from './table-description.ts'
+import { type QualifiedName, qualifiedName, quote } from './table-name.ts'
+import { headsSql, pageSql, splitsSql } from './table-sql.ts'
+import { writeChanges } from './table-write.ts'
+
+/** A table of PostgreSQL whose rows are encrypted. */
+export interface PostgresTableOptions extends PostgresConnection {
+  /** `users`, or `schema.users`. */
+  readonly table: string
+  /** Where the table of jobs is kept; the schema of the table, and `strongroom_jobs`, by default. */
+  readonly jobs?: string
+  /** ms to wait for rows that others hold; 10,000 by default. */
+  readonly lockTimeoutMs?: number
+}
+
+/**
+ * Reaches the rows of a table in PostgreSQL 12 or newer for migration, re-encryption and census. The role needs
+ * `select` and `update` on the table, and all rights on the table of jobs.
+ *
+ * @throws InvalidInputError
+ */
+export function postgresTable(options: PostgresTableOptions): Table {
+  assertConnection(options)
+  assertText(options.table, 'table')
+  const { lockTimeoutMs = 10_000 } = options
+  if (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 10 || lockTimeoutMs > 600_000) {
+    throw new InvalidInputError('lockTimeoutMs must be a whole number from 10 to 600,000')
+  }
+  const name = qualifiedName(options.table)
+  const place = `postgres ${name.text}`
+  let connected: Promise<Connected> | undefined
+  let known: Promise<KnownTable> | undefined
+  let closed = false
+
+  async function call<Result>(work: (pool: PostgresPool) => Promise<Result>): Promise<Result> {
+    if (closed) throw new ClosedError('postgresTable')
+    try {
+      connected ??= connectPostgres(options)
+      const { pool } = await connected.catch((error) => {
+        connected = undefined
+        throw error
+      })
+      return await work(pool)
+    } catch (error) {
+      throw tableError(place, error)
+    }
+  }
+
+  /** The primary key and the types do not change while a job runs. */
+  async function shape(pool: PostgresPool): Promise<KnownTable> {
+    known ??= describeTable(pool, name)
+    return known.catch((error) => {
+      known = undefined
+      throw error
+    })
+  }
+
+  return {
+    name: place,
+    describe: () =>
+      call(async (pool): Promise<TableDescription> => {
+        known = undefined
+        return (await shape(pool)).description
+      }),
+    page: (query) =>
+      call(async (pool) => {
+        const { text, values, keys } = pageSql(await shape(pool), query)
+        const { rows } = await pool.query(text, values)
+        return rows.map((row): TableRow => splitRow(row, keys))
+      }),
+    write: (changes, job) =>
+      call(async (pool) =>
+        writeChanges(pool, { known: await shape(pool), jobs: jobsName(name, options), lockTimeoutMs, changes, job }),
+      ),
+    countHeads: (query) =>
+      call(async (pool) => {
+        const { rows } = await pool.query(headsSql(await shape(pool), query), [query.prefix, query.length])
+        return rows.map((row) => ({ head: row.head as string | Uint8Array | null, rows: Number(row.rows) }))
+      }),
+    splits: (parts) =>
+      call(async (pool) => {
+        const { text, keys } = splitsSql(await shape(pool), parts)
+        const { rows } = await pool.query(text)
+        return rows.map((row): RowKey => splitRow(row, keys).key)
+      }),
+    lag: () =>
+      call(async (pool) => {
+        const sql = `select coalesce(max(extract(epoch from replay_lag)) * 1000, 0)::float8 as ms from pg_stat_replication`
+        return Number((await pool.query(sql)).rows[0]?.ms ?? 0)
+      }),
+    run: (statements) =>
+      call(async (pool) => {
+        for (const statement of statements) await pool.query(statement)
+        known = undefined
+      }),
+    jobs: postgresJobs(jobsName(name, options), call),
+    close: async () => {
+      closed = true
+      await (await connected?.catch(() => undefined))?.close()
+    },
+  }
+}
+
+function jobsName({ schema }: QualifiedName, { jobs }: PostgresTableOptions): string {
+  if (jobs !== undefined) return qualifiedName(jobs).quoted
+  return schema === undefined ? quote('strongroom_jobs') : `${quote(schema)}.${quote('strongroom_jobs')}`
+}
+
+function splitRow(row: Record<string, unknown>, keys: readonly string[]): TableRow {
+  const key = keys.map((alias) => String(row[alias]))
+  const values = Object.fromEntries(Object.entries(row).filter(([column]) => !keys.includes(column)))
+  return { key, values }
+}

@@ -1,0 +1,117 @@
+import type { JobStore, JobWrite } from './job.ts'
+import type { RowKey } from './row-key.ts'
+
+/** What a cell holds, as the driver gives it and takes it. */
+export type Cell = unknown
+
+/** One row of a page: its key, and the columns that were asked for. */
+export interface TableRow {
+  readonly key: RowKey
+  readonly values: Readonly<Record<string, Cell>>
+}
+
+/** Which rows to read: in the order of the primary key, behind `after`, up to and with `until`. */
+export interface PageQuery {
+  readonly columns: readonly string[]
+  /** Columns to read as the database's own text of them, whatever their type. */
+  readonly texts?: readonly string[]
+  readonly after?: RowKey
+  readonly until?: RowKey
+  /** 1 to 10,000 */
+  readonly limit: number
+}
+
+/** A change to one row, made only while the row still holds what is expected. */
+export interface RowChange {
+  readonly key: RowKey
+  /** Columns and what they must hold; null is a value like any other. */
+  readonly expected: Readonly<Record<string, Cell>>
+  /** Columns and the database's own text of what they must hold. */
+  readonly expectedTexts?: Readonly<Record<string, string | null>>
+  readonly set: Readonly<Record<string, Cell>>
+}
+
+/** What to count rows by: the first characters, or bytes, of the values that begin with `prefix`. */
+export interface HeadQuery {
+  readonly column: string
+  /** Text for a column of text, bytes for a column of bytes. */
+  readonly prefix: string | Uint8Array
+  /** Characters or bytes; 64 at most. */
+  readonly length: number
+}
+
+/** Rows counted by how the value of a column begins. */
+export interface HeadCount {
+  /** null where the column is null, empty where the value does not begin with the prefix. */
+  readonly head: string | Uint8Array | null
+  readonly rows: number
+}
+
+/** One column as the database declares it. */
+export interface TableColumn {
+  readonly name: string
+  /** The database's name of the type. */
+  readonly type: string
+  readonly holds: 'text' | 'bytes' | 'other'
+  readonly nullable: boolean
+  /** Characters of text or bytes that fit, where the type limits them. */
+  readonly width: number | null
+}
+
+/** One index as the database declares it. */
+export interface TableIndex {
+  readonly name: string
+  readonly columns: readonly string[]
+  readonly unique: boolean
+}
+
+/** A table as the database declares it. */
+export interface TableDescription {
+  readonly primaryKey: readonly string[]
+  readonly columns: readonly TableColumn[]
+  readonly indexes: readonly TableIndex[]
+  /** From the statistics of the database. */
+  readonly estimatedRows: number
+  /** Bytes of the table with its indexes. */
+  readonly bytes: number
+}
+
+/**
+ * How Strongroom reaches the rows of one table. It decides nothing and knows no key: it pages, counts and compares.
+ * Prove yours with `tableConformance` from `strongroom/testing`.
+ */
+export interface Table {
+  /** What messages call it, for example `postgres public.users`. */
+  readonly name: string
+
+  /** @throws TableError when the table does not exist or has no primary key */
+  describe(): Promise<TableDescription>
+
+  /** One page of rows, in the order of the primary key. */
+  page(query: PageQuery): Promise<TableRow[]>
+
+  /**
+   * Makes changes by compare-and-set and records the progress of a job, in one transaction.
+   *
+   * @returns which changes were made, in order; the others found another value, or no row
+   * @throws JobLostError when the job is no longer held, and then nothing was written
+   */
+  write(changes: readonly RowChange[], job?: JobWrite): Promise<boolean[]>
+
+  /** Counts all rows by how the value of a column begins. In the database alone: nothing is read or decrypted. */
+  countHeads(query: HeadQuery): Promise<HeadCount[]>
+
+  /** The last keys of `parts` ranges of about equal size, without that of the last one: fewer than `parts` keys. */
+  splits(parts: number): Promise<RowKey[]>
+
+  /** How far replicas are behind, in ms; 0 without replicas. */
+  lag(): Promise<number>
+
+  /** Runs statements that change the table, one after the other, each outside of a transaction. */
+  run(statements: readonly string[]): Promise<void>
+
+  /** The jobs that are kept in this table's database. */
+  readonly jobs: JobStore
+
+  close?(): Promise<void>
+}

@@ -1,0 +1,102 @@
+import pg from 'pg'
+import { postgresTable } from 'strongroom/postgres'
+import { type SampleRow, tableConformance } from 'strongroom/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+
+let server: TestPostgres
+let pool: pg.Pool
+
+beforeAll(async () => {
+  server = await startPostgres()
+  pool = new pg.Pool({ connectionString: server.connectionString })
+})
+afterAll(async () => {
+  await pool.end()
+  await server.stop()
+})
+
+let made = 0
+
+describe('postgresTable', () => {
+  const cases = tableConformance(async () => {
+    const schema = `s${++made}`
+    await pool.query(`create schema ${schema}; create table ${schema}."People" (
+      id text not null, note text, raw bytea, born date, tenant integer not null, primary key (tenant, id))`)
+    const open = () => postgresTable({ connectionString: server.connectionString, table: `${schema}.People` })
+    const [table, second] = [open(), open()]
+    return {
+      table,
+      second,
+      insert: async (rows) => {
+        await pool.query(
+          `insert into ${schema}."People" select * from unnest($1::text[], $2::text[], $3::bytea[], $4::date[], $5::int[])`,
+          [
+            rows.map((r) => r.id),
+            rows.map((r) => r.note),
+            rows.map((r) => r.raw),
+            rows.map((r) => r.born),
+            rows.map((r) => r.tenant),
+          ],
+        )
+      },
+      rows: async () => {
+        const { rows } = await pool.query(
+          `select tenant, id, note, raw, born::text as born from ${schema}."People" order by tenant, id`,
+        )
+        return rows as SampleRow[]
+      },
+      close: async () => {
+        await Promise.all([table.close?.(), second.close?.()])
+      },
+    }
+  })
+  for (const { name, run } of cases) test(name, run)
+
+  test('refuses a table that does not exist, or has no primary key', async () => {
+    await pool.query('create table keyless (note text)')
+    const table = (name: string) => postgresTable({ pool, table: name })
+    await expect(table('nowhere').describe()).rejects.toMatchObject({ code: 'ERR_TABLE', fault: 'misconfigured' })
+    await expect(table('keyless').describe()).rejects.toMatchObject({ code: 'ERR_TABLE', fault: 'misconfigured' })
+    expect(() => table('a.b.c')).toThrow(TypeError)
+    expect(() => postgresTable({ table: 'people' })).toThrow(TypeError)
+  })
+
+  test('keeps names safe that hold quotes', async () => {
+    await pool.query('create table "we""ird" (id uuid primary key, "n""ote" text)')
+    await pool.query(`insert into "we""ird" values ('8d5a7c3e-0000-4000-8000-000000000001', 'x')`)
+    const table = postgresTable({ pool, table: 'we"ird' })
+    expect(await table.page({ columns: ['n"ote'], limit: 5 })).toEqual([
+      { key: ['8d5a7c3e-0000-4000-8000-000000000001'], values: { 'n"ote': 'x' } },
+    ])
+    expect((await table.describe()).columns.map(({ type }) => type)).toEqual(['uuid', 'text'])
+  })
+
+  test('says which columns have a width, and does not cut keys to one', async () => {
+    await pool.query('create table narrow (id varchar(3) primary key, note varchar(10), code char(4))')
+    await pool.query(`insert into narrow values ('abc', 'x', 'y')`)
+    const table = postgresTable({ pool, table: 'narrow' })
+    expect((await table.describe()).columns.map(({ width }) => width)).toEqual([3, 10, 4])
+    expect(await table.page({ columns: ['note'], after: ['abcd'], limit: 5 })).toEqual([])
+    expect(await table.write([{ key: ['abcd'], expected: {}, set: { note: 'z' } }])).toEqual([false])
+    const tooLong = table.write([{ key: ['abc'], expected: { note: 'x' }, set: { note: 'longer than ten' } }])
+    await expect(tooLong).rejects.toMatchObject({ code: 'ERR_TABLE', fault: 'misconfigured' })
+    expect(await table.page({ columns: ['note'], limit: 5 })).toEqual([{ key: ['abc'], values: { note: 'x' } }])
+  })
+
+  test('gives up on rows that others hold, and writes nothing', async () => {
+    await pool.query(`create table held (id int primary key, note text); insert into held values (1, 'a'), (2, 'b')`)
+    const other = await pool.connect()
+    try {
+      await other.query('begin')
+      await other.query(`update held set note = 'theirs' where id = 2`)
+      const table = postgresTable({ pool, table: 'held', lockTimeoutMs: 50 })
+      const write = table.write([1, 2].map((id) => ({ key: [String(id)], expected: {}, set: { note: 'ours' } })))
+      await expect(write).rejects.toMatchObject({ code: 'ERR_TABLE', fault: 'locked', retryable: true })
+      await other.query('rollback')
+    } finally {
+      other.release()
+    }
+    expect((await pool.query('select note from held order by id')).rows).toEqual([{ note: 'a' }, { note: 'b' }])
+  })
+})
