@@ -171,6 +171,7 @@ export type {
 export type { Settled } from './records/row-batch.ts'
 export { type CompoundIndexOptions, defineRecord, type RecordOptions, type RecordSchema } from './records/schema.ts'
 export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
+export { type Census, type CensusCount, census, type FindStates } from './rotation/census.ts'
 export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
 export type { JobOptions, JobReport } from './rotation/run-job.ts'
 export type { ThrottleOptions } from './rotation/throttle.ts'

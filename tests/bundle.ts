@@ -1,11 +1,11 @@
 import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { build } from 'tsup'
 
 /** Builds a TypeScript program into one file that plain Node starts at once, for tests with many processes. */
 export async function bundle(entry: string): Promise<string> {
-  const outDir = mkdtempSync(join(tmpdir(), 'strongroom-bundle-'))
+  // Beside the packages, so that it finds them.
+  const outDir = mkdtempSync(join('node_modules', '.bundle-'))
   await build({
     entry: { program: entry },
     outDir,
@@ -17,5 +17,5 @@ export async function bundle(entry: string): Promise<string> {
     clean: false,
     outExtension: () => ({ js: '.mjs' }),
   })
-  return join(outDir, 'program.mjs')
+  return resolve(outDir, 'program.mjs')
 }

@@ -22,7 +22,9 @@ const PURPOSES: readonly string[] = ['root', 'data', 'index', 'pepper']
 export function addDoctor(program: Command, output: Output): void {
   program
     .command('doctor')
-    .description('Check every KMS, the key store, the keys and the clock. Changes nothing; ends with 1 on a problem.')
+    .description(
+      'Check every KMS, the key store, the keys, the tables and the clock. Changes nothing; ends with 1 on a problem.',
+    )
     .option('--max-age <days>', 'oldest active key, as data=90; may be given again', parseAge)
     .option('--max-keys <count>', 'active keys of each purpose to open at most (default: 10,000)', parseCount)
     .option('--clock <url>', 'compare the clock with the Date header of this server', parseClock)
@@ -42,7 +44,8 @@ export function addDoctor(program: Command, output: Output): void {
         if (!report.healthy) throw new ProblemsFound()
       } finally {
         const providers = Array.isArray(config.kms) ? config.kms : [config.kms]
-        await Promise.allSettled([...providers, config.store].map((part) => part.close?.()))
+        const tables = Object.values(config.tables ?? {})
+        await Promise.allSettled([...providers, config.store, ...tables].map((part) => part?.close?.()))
       }
     })
 }

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { StrongroomError } from '../errors.ts'
+import { addCensus } from './census.ts'
 import { addDoctor } from './doctor.ts'
 import { addInit } from './init.ts'
 import { addKeys } from './keys.ts'
 import { addMessages } from './messages.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
+import { addReencrypt } from './reencrypt.ts'
 import { addRewrap } from './rewrap.ts'
 import { addRotate } from './rotate.ts'
 import { addStatus } from './status.ts'
@@ -29,6 +31,8 @@ export function createProgram(output: Output): Command {
   addKeys(program, output)
   addRotate(program, output)
   addRewrap(program, output)
+  addReencrypt(program, output)
+  addCensus(program, output)
   addPasswords(program, output)
   addMessages(program, output)
   return program

@@ -5,6 +5,7 @@ import type { Finding } from './finding.ts'
 import { examineKeys } from './keys.ts'
 import { examineKms } from './kms.ts'
 import { examineStore } from './store.ts'
+import { examineTables } from './tables.ts'
 
 /** What to hold the configuration against. */
 export interface DoctorOptions {
@@ -32,7 +33,8 @@ const DEFAULT_TIMEOUT_MS = 10_000
 /**
  * Examines a configuration without changing anything: every KMS wraps and opens a random key and refuses a wrong
  * context, the key store can be read and written and honours conditions, every active key opens, every root key opens
- * by every KMS, no key is older than the policy, and the clock is right. Never throws for what it finds.
+ * by every KMS, no key is older than the policy, the columns of configured tables hold what will be written there, and the
+ * clock is right. Never throws for what it finds.
  *
  * Costs three calls to each KMS, and two for each root key in use. The providers and the store stay open.
  */
@@ -49,6 +51,7 @@ export async function doctor(config: StrongroomConfig, options: DoctorOptions = 
     findings.push(...(await examineKeys({ name, store, providers, maxAgeDays, maxKeys, timeoutMs, now: now() })))
     findings.push(await compareWithLog(store, now, timeoutMs))
   }
+  findings.push(...(await examineTables(config, timeoutMs)))
   if (reference !== undefined) findings.push(await compareWithReference(reference, now, timeoutMs))
   return { healthy: findings.every(({ status }) => status !== 'problem'), findings }
 }

@@ -52,6 +52,26 @@ export function keyIdOf(field: Buffer): string {
   return field.toString('hex', 1, HEADER_LENGTH)
 }
 
+/** Characters of the text form that hold the key id, and its last bits. */
+export const TEXT_HEAD_LENGTH = Math.ceil(((TEXT_PREFIX_BYTES.byteLength + HEADER_LENGTH) * 4) / 3)
+
+/**
+ * The id of the key that a value names which begins like this.
+ *
+ * @param head the first `TEXT_HEAD_LENGTH` characters, or `HEADER_LENGTH` bytes, of a stored value
+ * @returns undefined when no field ciphertext begins like this
+ */
+export function keyIdOfHead(head: string | Uint8Array): string | undefined {
+  if (typeof head !== 'string') {
+    return head.byteLength === HEADER_LENGTH && head[0] === FIELD_FORMAT ? keyIdOf(asBuffer(head)) : undefined
+  }
+  if (head.length !== TEXT_HEAD_LENGTH || !head.startsWith(TEXT_PREFIX) || !BASE64URL.test(head)) return undefined
+  const bytes = Buffer.from(head.slice(TEXT_PREFIX.length), 'base64url')
+  return bytes.byteLength >= HEADER_LENGTH && bytes[0] === FIELD_FORMAT ? keyIdOf(bytes) : undefined
+}
+
+const BASE64URL = /^[A-Za-z0-9_-]+$/
+
 const SCRATCH_SIZE = 16_384
 const decoded = Buffer.alloc(SCRATCH_SIZE)
 const field = new Scratch(decoded.subarray(TEXT_PREFIX_BYTES.byteLength))

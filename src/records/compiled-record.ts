@@ -38,6 +38,8 @@ export interface CompiledIndex {
   readonly binary: boolean
   readonly global: boolean
   readonly nullTag: boolean
+  /** Rows from which on the plan no longer fits; undefined where it fits any number. */
+  readonly warnAtRows: number | undefined
 }
 
 /** A record ready for work. */
@@ -81,6 +83,7 @@ export function compileRecord(schema: RecordSchema): CompiledRecord {
       binary: storage === 'binary',
       global: options.tenant === undefined || index.scope === 'global',
       nullTag: index.nulls !== 'null',
+      warnAtRows: plans[at]?.warnAtRows,
     })),
   }
 }

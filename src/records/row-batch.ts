@@ -6,7 +6,7 @@ import {
   KeyUnavailableError,
   SystemicFailureError,
 } from '../errors.ts'
-import { FIELD_FORMAT, HEADER_LENGTH, TEXT_PREFIX, TEXT_PREFIX_BYTES } from '../format/field.ts'
+import { FIELD_FORMAT, HEADER_LENGTH, keyIdOfHead, TEXT_HEAD_LENGTH, TEXT_PREFIX } from '../format/field.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { UnknownRow } from './row-identity.ts'
@@ -168,9 +168,6 @@ async function loadActive(scopes: readonly RowScopes[], batch: Batch): Promise<v
   if (index.size > 0) await batch.keys.ensureActive('index', [...index])
 }
 
-const HEAD_AT = TEXT_PREFIX.length
-const HEAD_END = Math.ceil(((TEXT_PREFIX_BYTES.byteLength + HEADER_LENGTH) * 4) / 3)
-
 /** The ids of all keys that these rows name, read from the head of each value. */
 function keyIdsOf(rows: readonly UnknownRow[], columns: readonly string[]): Set<string> {
   const heads = new Set<string>()
@@ -179,15 +176,15 @@ function keyIdsOf(rows: readonly UnknownRow[], columns: readonly string[]): Set<
     for (const column of columns) {
       const value = row[column]
       if (typeof value === 'string') {
-        if (value.startsWith(TEXT_PREFIX)) heads.add(value.slice(HEAD_AT, HEAD_END))
+        if (value.startsWith(TEXT_PREFIX)) heads.add(value.slice(0, TEXT_HEAD_LENGTH))
       } else if (value instanceof Uint8Array && value[0] === FIELD_FORMAT && value.byteLength >= HEADER_LENGTH) {
         ids.add(Buffer.from(value.subarray(1, HEADER_LENGTH)).toString('hex'))
       }
     }
   }
   for (const head of heads) {
-    const bytes = Buffer.from(head, 'base64url')
-    if (bytes.byteLength >= HEADER_LENGTH && bytes[0] === FIELD_FORMAT) ids.add(bytes.toString('hex', 1, HEADER_LENGTH))
+    const id = keyIdOfHead(head)
+    if (id !== undefined) ids.add(id)
   }
   return ids
 }

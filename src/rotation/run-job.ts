@@ -37,6 +37,8 @@ export interface JobWork {
 export interface JobReport {
   /** Undefined for a dry run. */
   readonly id: string | undefined
+  /** False when rows were still being changed under old keys after many passes: run it again. */
+  readonly complete: boolean
   readonly counts: JobCounts
   readonly passes: number
   /** Keys of rows that could not be read and were left as they are, at most 1,000 of them. */
@@ -44,7 +46,7 @@ export interface JobReport {
 }
 
 const MAX_ASIDE = 1000
-const MAX_PASSES = 100
+const MAX_PASSES = 20
 const DEFAULT_BATCH = 500
 const DEFAULT_STALE_MS = 60_000
 
@@ -67,8 +69,14 @@ export async function runJob(table: Table, work: JobWork, options: JobOptions = 
   const run = new Run(table, work, job, { ...options, batch, throttle, staleMs })
   try {
     const progress = await run.passes()
-    if (job !== undefined) await table.jobs.write({ ...held(job), state: 'done', progress })
-    return { id: job?.id, counts: progress.counts, passes: progress.pass, aside: progress.aside }
+    if (job !== undefined) await table.jobs.write({ ...held(job), state: run.complete ? 'done' : 'stopped', progress })
+    return {
+      id: job?.id,
+      complete: run.complete,
+      counts: progress.counts,
+      passes: progress.pass,
+      aside: progress.aside,
+    }
   } catch (error) {
     if (job !== undefined) {
       const state = signal?.aborted ? 'stopped' : 'failed'
@@ -83,6 +91,7 @@ type Settings = JobOptions & { readonly batch: number; readonly throttle: Thrott
 
 class Run {
   progress: JobProgress
+  complete = false
   readonly #table: Table
   readonly #work: JobWork
   readonly #job: Job | undefined
@@ -103,7 +112,9 @@ class Run {
       const { counts, pass } = this.progress
       // A pass that was begun by another process may have written before it stopped: only a whole one proves the end.
       const isClean = before !== undefined && counts.written === before.written && counts.changed === before.changed
-      if (isClean || this.#job === undefined || pass >= MAX_PASSES) return this.progress
+      // A dry run changes nothing, so that another pass would find the same.
+      this.complete = isClean || this.#job === undefined
+      if (this.#job === undefined || isClean || pass >= MAX_PASSES) return this.progress
       this.progress = { ...this.progress, after: null, pass: pass + 1, aside: [], counts: { ...counts, failed: 0 } }
       await this.#table.jobs.write({ ...held(this.#job), progress: this.progress })
     }
