@@ -170,6 +170,7 @@ export type {
 } from './records/record-types.ts'
 export type { Settled } from './records/row-batch.ts'
 export { type CompoundIndexOptions, defineRecord, type RecordOptions, type RecordSchema } from './records/schema.ts'
+export { uuidv7 } from './records/uuidv7.ts'
 export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
 export { type Census, type CensusCount, census, type FindStates } from './rotation/census.ts'
 export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
