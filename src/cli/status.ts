@@ -1,25 +1,65 @@
+import type { StrongroomConfig } from '../config.ts'
 import { MAX_AGE_DAYS } from '../doctor/ages.ts'
+import type { Job } from '../job.ts'
 import { countAloud } from './count-aloud.ts'
 import { countKeys, type KeyCensus } from './key-census.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
 import type { Output } from './output.ts'
+import { closeTables } from './record-tables.ts'
 import { table } from './table.ts'
 import type { Command } from './vendor.ts'
 
-/** `strongroom status`: how many keys there are, how old, and what they are wrapped by. Changes nothing. */
+/** `strongroom status`: how many keys there are, how old, what they are wrapped by, and which jobs are not done. Changes nothing. */
 export function addStatus(program: Command, output: Output): void {
   program
     .command('status')
-    .description('Count keys by purpose and state, their ages, and what wraps them. Changes nothing.')
+    .description(
+      'Count keys by purpose and state, their ages, what wraps them, and jobs that are not done. Changes nothing.',
+    )
     .option('--json', 'print the counts for programs')
     .action(async (options: { json?: true }, command: Command) => {
       const onProgress = countAloud(output, 'status', 'keys')
-      const census = await withKeys(await commandConfig(command), (keys) =>
+      const config = await commandConfig(command)
+      const census = await withKeys(config, (keys) =>
         countKeys(keys, { maxDays: MAX_AGE_DAYS, now: new Date(), onProgress }),
       )
-      if (options.json) output.json(census)
-      else print(census, output)
+      const jobs = await unfinishedJobs(config)
+      if (options.json) return output.json({ ...census, jobs })
+      print(census, output)
+      printJobs(jobs, output)
     })
+}
+
+const STALE_MS = 60_000
+const MAX_JOBS = 1000
+
+/** The jobs over the configured tables that are running, or wait to be started again. */
+async function unfinishedJobs(config: StrongroomConfig): Promise<Job[]> {
+  try {
+    const lists = Object.values(config.tables ?? {}).map((table) =>
+      table?.jobs.list({ limit: MAX_JOBS, staleMs: STALE_MS }),
+    )
+    const jobs = (await Promise.all(lists)).flatMap((list) => list ?? [])
+    const open = jobs.filter(({ state }) => state !== 'done')
+    return [...new Map(open.map((job) => [job.id, job])).values()] // tables of one database share their jobs
+  } finally {
+    await closeTables(config)
+  }
+}
+
+function printJobs(jobs: readonly Job[], output: Output): void {
+  if (jobs.length === 0) return
+  const rows = jobs.map(({ kind, record, state, abandoned, progress, seenAt }) => [
+    kind,
+    record,
+    abandoned ? 'abandoned' : state,
+    progress.counts.rows,
+    seenAt,
+  ])
+  output.result(table(output, ['job', 'of', 'state', 'rows looked at', 'last seen'], rows))
+  for (const { kind, record, state, abandoned } of jobs) {
+    if (state !== 'running' || abandoned) output.hint(`strongroom ${kind} ${record}: goes on where it stopped`)
+  }
 }
 
 function print({ counts, ages, wraps }: KeyCensus, output: Output): void {

@@ -25,8 +25,8 @@ const STEPS = [
   'after end',
 ]
 const SEED = Number(process.env.STRONGROOM_SEED ?? 20_261_123)
-const RANDOM_KILLS = Number(process.env.STRONGROOM_KILLS ?? (process.env.STRONGROOM_SLOW === '1' ? 200 : 3))
-const ROWS = 400
+const RANDOM_KILLS = Number(process.env.STRONGROOM_KILLS ?? (process.env.STRONGROOM_SLOW === '1' ? 200 : 2))
+const ROWS = 250
 /** Behind a kill, a job may be taken over after its holder was silent for so long. */
 const STALE_MS = 1050
 

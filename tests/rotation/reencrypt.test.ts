@@ -4,8 +4,12 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { postgresTable } from '../../providers/postgres/index.ts'
+import { memoryKeyStore, memoryKms } from '../../providers/testing/index.ts'
+import { text } from '../../src/records/field.ts'
+import { defineRecord } from '../../src/records/schema.ts'
 import { census } from '../../src/rotation/census.ts'
 import { reencryptTable } from '../../src/rotation/reencrypt.ts'
+import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
 import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
 import { createPeople, insertPeople, people, person, type Room } from './people.ts'
@@ -181,11 +185,63 @@ describe('reencryptTable', () => {
     await room.keys.rotate({ scope: 'all' })
     const restless: Table = {
       ...table,
-      write: async (changes, job) => (await table.write([], job), changes.map(() => false)),
+      write: async (changes, job) => {
+        await table.write([], job)
+        return changes.map(() => false)
+      },
     }
     const report = await reencryptTable(room.records.people, restless, { batch: 600 })
     expect(report.complete).toBe(false)
     expect(await table.jobs.list({ limit: 1, staleMs: 60_000 })).toMatchObject([{ state: 'stopped' }])
+  })
+
+  test('encrypts a table of plaintext in place, with its indexes, while the application writes', async () => {
+    await pool.query(
+      `drop table if exists plain; create table plain (id int primary key, email text, email_index text, note text)`,
+    )
+    await pool.query(
+      `insert into plain select n, 'Person.' || n || '@example.com', null, 'note ' || n from generate_series(1, 500) as n`,
+    )
+    const state = { state: 'migrating', until: new Date(Date.now() + 86_400_000) } as const
+    const plain = defineRecord(
+      'plain',
+      {
+        email: text({ ...state, index: { column: 'email_index', transform: 'email', rows: 10_000 } }),
+        note: text({ ...state, nullable: true }),
+      },
+      { id: 'id' },
+    )
+    const own = await openStrongroom(
+      { name: 'migration', kms: memoryKms(), store: memoryKeyStore(), records: { plain } },
+      { init: true },
+    )
+    const rows = postgresTable({ pool, table: 'plain' })
+    const racing: Table = {
+      ...rows,
+      write: async (changes, job) => {
+        await pool.query(`update plain set note = 'changed' where id = $1 and note like 'note%'`, [
+          Number(changes[0]?.key[0] ?? 0),
+        ])
+        return rows.write(changes, job)
+      },
+    }
+    const foreign = async () =>
+      (await census(plain, rows, async (ids) => new Map(ids.map((id) => [id, 'active'])), new Date())).outdated
+    expect(await foreign()).toBe(1000)
+    const report = await reencryptTable(own.records.plain, racing, { batch: 60 })
+    expect(report).toMatchObject({ complete: true, counts: { failed: 0 } })
+    expect(report.counts.changed).toBeGreaterThan(0)
+    expect(await foreign()).toBe(0)
+    const stored = (await pool.query('select * from plain order by id')).rows
+    expect(JSON.stringify(stored)).not.toMatch(/example|note \d|changed/)
+    const decrypted = await own.records.plain.decryptMany(stored)
+    expect(decrypted.filter(({ note }) => note === 'changed')).toHaveLength(9)
+    expect(decrypted.map(({ email }) => email)).toEqual(stored.map(({ id }) => `Person.${id}@example.com`))
+    const tags: readonly string[] = own.records.plain.index('email', 'PERSON.77@example.com') as never
+    expect((await pool.query('select id from plain where email_index = any($1)', [tags])).rows).toContainEqual({
+      id: 77,
+    })
+    await own.close()
   })
 
   test('goes no faster than it may', async () => {

@@ -1,0 +1,121 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { run } from '../../src/cli/program.ts'
+import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createPeople, type Room } from '../rotation/people.ts'
+import { capture } from './capture.ts'
+
+const ROWS = 300
+
+let server: TestPostgres
+let pool: pg.Pool
+let folder: string
+let room: Room
+
+beforeAll(async () => {
+  server = await startPostgres()
+  pool = new pg.Pool({ connectionString: server.connectionString })
+  folder = mkdtempSync(join(tmpdir(), 'strongroom-tables-'))
+  room = await createPeople(pool, folder, server.connectionString, ROWS)
+  await pool.query('create index on people (email_index); analyze people')
+  writeFileSync(
+    join(folder, 'strongroom.config.ts'),
+    `import { defineRecord, defineStrongroom, integer, text } from 'strongroom'
+import { fileKeyStore } from 'strongroom/file'
+import { postgresTable } from 'strongroom/postgres'
+import { rawAes } from 'strongroom/raw'
+const people = defineRecord('people', {
+  email: text({ index: { column: 'email_index', transform: 'email', rows: 100_000 } }),
+  note: text({ nullable: true }),
+  visits: integer({ storage: 'binary' }),
+}, { id: 'id', tenant: 'tenant' })
+export default defineStrongroom({
+  name: 'rotation',
+  kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
+  store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
+  records: { people },
+  tables: { people: postgresTable({ connectionString: ${JSON.stringify(server.connectionString)}, table: 'people' }) },
+})
+`,
+  )
+})
+afterAll(async () => {
+  await room.close()
+  await pool.end()
+  await server.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function strongroom(...args: string[]) {
+  const { streams, written } = capture()
+  const code = await run([...args, '--config', join(folder, 'strongroom.config.ts')], streams)
+  return { code, ...written }
+}
+
+describe('the commands for tables', () => {
+  test('count, re-encrypt and say when it is done', async () => {
+    expect(await strongroom('census', '--check')).toMatchObject({ code: 0 })
+    expect(await strongroom('rotate', '--all')).toMatchObject({ code: 0 })
+    const before = await strongroom('census', 'people', '--check')
+    expect(before.code).toBe(1)
+    expect(before.stdout).toContain('900 values are not under an active key')
+    expect(before.stdout).toMatch(/email +ciphertext +[0-9a-f]{32} +decrypt_only +100/)
+
+    const dry = await strongroom('reencrypt', '--dry-run', '--json')
+    expect(JSON.parse(dry.stdout)).toMatchObject([{ record: 'people', counts: { rows: ROWS, written: ROWS } }])
+    const done = await strongroom('reencrypt', 'people', '--batch', '100')
+    expect(done).toMatchObject({ code: 0 })
+    expect(done.stdout).toMatch(/people +600 +300 +0 +0 +2/)
+
+    const after = await strongroom('census', '--check', '--html', join(folder, 'census.html'))
+    expect(after.code).toBe(0)
+    expect(after.stdout).toContain('everything is under an active key')
+    const page = readFileSync(join(folder, 'census.html'), 'utf8')
+    expect(page).toContain('<svg')
+    expect(page).not.toMatch(/src=|href=|<script/)
+  })
+
+  test('name rows that cannot be read, leave them, and end with 1', async () => {
+    await pool.query(`update people set note = (select note from people where id = 2) where id = 1`)
+    await strongroom('rotate', '--all')
+    const done = await strongroom('reencrypt')
+    expect(done.code).toBe(1)
+    expect(done.stderr).toContain('people: 1 rows cannot be decrypted and were left as they are: 1')
+  })
+
+  test('show a job that stopped in the status, until it is done', async () => {
+    await pool.query(
+      `update strongroom_jobs set state = 'stopped' where started_at = (select max(started_at) from strongroom_jobs)`,
+    )
+    const { code, stdout, stderr } = await strongroom('status')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/reencrypt +people +stopped/)
+    expect(stderr).toContain('strongroom reencrypt people: goes on where it stopped')
+    expect(JSON.parse((await strongroom('status', '--json')).stdout).jobs).toHaveLength(1)
+    await strongroom('reencrypt')
+    expect(JSON.parse((await strongroom('status', '--json')).stdout).jobs).toHaveLength(0)
+  })
+
+  test('have the doctor look at the columns', async () => {
+    const { code, stdout } = await strongroom('doctor')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/table\.column +people\.visits +ok +bytea takes ciphertexts of any size/)
+    expect(stdout).toMatch(/table\.index +people\.email_index +ok/)
+    await pool.query('alter table people alter column email type varchar(150); alter table people add column old text')
+    expect((await strongroom('doctor')).stdout).toMatch(
+      /people\.email +ok +character varying\(150\) holds values of up to \d+ bytes/,
+    )
+  })
+
+  test('are refused for a table that the configuration does not have', async () => {
+    expect(await strongroom('reencrypt', 'nobody')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('tables: people'),
+    })
+    expect(await strongroom('census', '__proto__')).toMatchObject({ code: 2 })
+    expect(await strongroom('reencrypt', '--hours', '22')).toMatchObject({ code: 2 })
+  })
+})
