@@ -41,7 +41,8 @@ const MAX_COMMIT = 49
 const MAX_READ = 1000
 const CONTRACT_MAX_COMMIT = 10_000
 const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/
-const ACTIVE_ROUNDS = 10
+const ACTIVE_ROUNDS = 12
+const MAX_PAUSE_MS = 1000
 
 /**
  * Keeps key records in DynamoDB. Reads are strongly consistent; a commit is one transaction with conditions, so at
@@ -98,6 +99,8 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
         if (round === ACTIVE_ROUNDS) {
           throw new KeyStoreError('conflict', `dynamodb table ${table}: others kept changing the same keys`)
         }
+        // The others are given time to finish: a different one for each reader, so that they do not all come back at once.
+        if (round > 0) await delay(Math.random() * Math.min(5 * 2 ** round, MAX_PAUSE_MS))
         const items = await getItems(
           call,
           table,
