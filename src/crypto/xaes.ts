@@ -26,6 +26,10 @@ export class Xaes256Gcm {
   #next = 0
   #ahead = 0
   #epoch = 0
+  /** The first half of the nonce of the group that is being sealed, and its message key. */
+  readonly #group = new KeptKey()
+  /** The same for what was decrypted last. */
+  readonly #last = new KeptKey()
 
   /** @param key 32 bytes; it is not kept, but its AES schedule is until `wipe` */
   constructor(key: Uint8Array) {
@@ -40,14 +44,24 @@ export class Xaes256Gcm {
   /**
    * Encrypts under a fresh random nonce: writes nonce, ciphertext and tag to `out` from `at` on.
    *
+   * @param together the message belongs to the one before it, as the next field of its row: their nonces share the first
+   *   half, and so their message key; the second half is random for each. Specification section 3.2
    * @returns the offset behind the tag
    */
-  sealInto(out: Buffer, at: number, plaintext: Uint8Array, aad: Uint8Array): number {
-    if (this.#next === this.#ahead || this.#epoch !== randomEpoch()) this.#prepare()
+  sealInto(out: Buffer, at: number, plaintext: Uint8Array, aad: Uint8Array, together = false): number {
+    const epoch = randomEpoch()
+    if (together && this.#group.isSet && this.#epoch === epoch) {
+      this.#group.writePrefix(out, at)
+      randomInto(out, at + GCM_NONCE_AT, NONCE_LENGTH - GCM_NONCE_AT)
+      this.#group.use()
+      return encryptWithMessageKey(out, at, plaintext, aad)
+    }
+    if (this.#next === this.#ahead || this.#epoch !== epoch) this.#prepare()
     const turn = this.#next++
     const nonces = this.#nonces
     for (let i = 0, from = turn * NONCE_LENGTH; i < NONCE_LENGTH; i++) out[at + i] = nonces[from + i] as number
     takeKey(this.#messageKeys, turn)
+    this.#group.keep(out, at)
     return encryptWithMessageKey(out, at, plaintext, aad)
   }
 
@@ -70,7 +84,11 @@ export class Xaes256Gcm {
     const ciphertextAt = nonceAt + NONCE_LENGTH
     const tagAt = end - TAG_LENGTH
     if (tagAt < ciphertextAt) return undefined
-    takeKey(this.#derive(sealed, nonceAt, 1), 0)
+    if (this.#ecb !== undefined && this.#last.isOf(sealed, nonceAt)) this.#last.use()
+    else {
+      takeKey(this.#derive(sealed, nonceAt, 1), 0)
+      this.#last.keep(sealed, nonceAt)
+    }
     takeGcmNonce(sealed, nonceAt)
     const decipher = createDecipheriv('aes-256-gcm', messageKey, gcmNonce, TAG_OPTION)
     wipe(messageKey)
@@ -94,6 +112,8 @@ export class Xaes256Gcm {
     this.#ecb = undefined
     wipe(this.#subkey1)
     this.#messageKeys.fill(0)
+    this.#group.wipe()
+    this.#last.wipe()
     this.#next = this.#ahead
     this.#epoch = -1
   }
@@ -139,6 +159,41 @@ const messageKey = Buffer.alloc(KEY_LENGTH)
 const messageKeyWords = words(messageKey)
 const gcmNonce = Buffer.alloc(NONCE_LENGTH - GCM_NONCE_AT)
 const tag = Buffer.alloc(TAG_LENGTH)
+
+/** A message key that the next message may need again, and the first half of the nonces that it belongs to. */
+class KeptKey {
+  isSet = false
+  readonly #prefix = new Uint8Array(GCM_NONCE_AT)
+  readonly #key = new Uint32Array(KEY_WORDS)
+
+  /** Keeps the key that is about to be used, of the nonce at `nonceAt`. */
+  keep(source: Buffer, nonceAt: number): void {
+    for (let i = 0; i < GCM_NONCE_AT; i++) this.#prefix[i] = source[nonceAt + i] as number
+    for (let i = 0; i < KEY_WORDS; i++) this.#key[i] = messageKeyWords[i] as number
+    this.isSet = true
+  }
+
+  /** Whether the nonce at `nonceAt` has this key. Nonces are public: no constant time is needed. */
+  isOf(source: Buffer, nonceAt: number): boolean {
+    if (!this.isSet) return false
+    for (let i = 0; i < GCM_NONCE_AT; i++) if (this.#prefix[i] !== source[nonceAt + i]) return false
+    return true
+  }
+
+  writePrefix(out: Buffer, at: number): void {
+    for (let i = 0; i < GCM_NONCE_AT; i++) out[at + i] = this.#prefix[i] as number
+  }
+
+  /** Copies the key to where it is used from. */
+  use(): void {
+    for (let i = 0; i < KEY_WORDS; i++) messageKeyWords[i] = this.#key[i] as number
+  }
+
+  wipe(): void {
+    this.#key.fill(0)
+    this.isSet = false
+  }
+}
 
 /** Moves a message key to where it is used from, leaving zeros. `turn` counts keys. */
 function takeKey(keys: Uint32Array, turn: number): void {

@@ -76,11 +76,21 @@ const SCRATCH_SIZE = 16_384
 const decoded = Buffer.alloc(SCRATCH_SIZE)
 const field = new Scratch(decoded.subarray(TEXT_PREFIX_BYTES.byteLength))
 
+/** Whether the bits of the last character that belong to no byte are zero. RFC 4648 section 3.5. */
+function endsClean(text: string): boolean {
+  const rest = text.length & 3
+  if (rest === 0) return true
+  const last = ALPHABET.indexOf(text[text.length - 1] as string)
+  return rest === 2 ? (last & 15) === 0 : rest === 3 && (last & 3) === 0
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
 function parseText(text: string): Buffer | undefined {
   if (text.length > MAX_TEXT_LENGTH || !text.startsWith(TEXT_PREFIX)) return undefined
   if (text.length > SCRATCH_SIZE) return parseBase64url(text)?.subarray(TEXT_PREFIX_BYTES.byteLength)
+  // Strict in the same way as parseBase64url, at half its cost: no other alphabet, and no bits behind the last byte.
+  if (!BASE64URL.test(text) || !endsClean(text)) return undefined
   const length = decoded.write(text, 'base64url')
-  // Strict in the same way as parseBase64url, without memory of its own for every value.
-  if (decoded.toString('base64url', 0, length) !== text) return undefined
   return field.view(length - TEXT_PREFIX_BYTES.byteLength)
 }

@@ -35,19 +35,20 @@ export class DataKey extends ResidentKey {
    * Encrypts a typed plaintext to the text form.
    *
    * @param aad what `AAD_LABEL`, a gap of `HEADER_LENGTH` bytes (filled in here) and the encoded context make up
+   * @param together the value belongs to the same row as the one before it
    */
-  encryptText(plaintext: Uint8Array, aad: Buffer): string {
+  encryptText(plaintext: Uint8Array, aad: Buffer, together = false): string {
     const size = PREFIX_LENGTH + FIELD_OVERHEAD + plaintext.byteLength
     const out = size <= SCRATCH_SIZE ? scratch : Buffer.alloc(size)
     if (out !== scratch) TEXT_PREFIX_BYTES.copy(out)
-    const end = this.#encryptInto(out, PREFIX_LENGTH, plaintext, aad)
+    const end = this.#encryptInto(out, PREFIX_LENGTH, plaintext, aad, together)
     return out.toString('base64url', 0, end)
   }
 
-  /** Encrypts a typed plaintext to the binary form. `aad` as in `encryptText`. */
-  encryptBytes(plaintext: Uint8Array, aad: Buffer): Uint8Array {
+  /** Encrypts a typed plaintext to the binary form. `aad` and `together` as in `encryptText`. */
+  encryptBytes(plaintext: Uint8Array, aad: Buffer, together = false): Uint8Array {
     const out = Buffer.alloc(FIELD_OVERHEAD + plaintext.byteLength)
-    this.#encryptInto(out, 0, plaintext, aad)
+    this.#encryptInto(out, 0, plaintext, aad, together)
     return out
   }
 
@@ -73,12 +74,12 @@ export class DataKey extends ResidentKey {
     this.#cipher.wipe()
   }
 
-  #encryptInto(out: Buffer, at: number, plaintext: Uint8Array, aad: Buffer): number {
+  #encryptInto(out: Buffer, at: number, plaintext: Uint8Array, aad: Buffer, together: boolean): number {
     if (++this.#messages > MAX_MESSAGES) {
       throw new KeyUnavailableError(`key ${this.id} has encrypted 2^40 values: rotate it`, this.state, this.id)
     }
     out.set(this.#header, at)
     aad.set(this.#header, AAD_LABEL.byteLength)
-    return this.#cipher.sealInto(out, at + HEADER_LENGTH, plaintext, aad)
+    return this.#cipher.sealInto(out, at + HEADER_LENGTH, plaintext, aad, together)
   }
 }

@@ -9,11 +9,17 @@ import type { ResidentKey } from '../keys/resident-key.ts'
 import { type AllowedState, mayDecrypt } from '../keys/states.ts'
 import type { Column } from './compiled-record.ts'
 
-/** Encrypts one value of a column. `aad` comes from the row's context. @throws InvalidInputError */
-export function encryptValue(column: Column, value: unknown, key: DataKey, aad: Buffer): string | Uint8Array {
+/** Encrypts one value of a column. `aad` comes from the row's context; `together` with the value before, of the same row. @throws InvalidInputError */
+export function encryptValue(
+  column: Column,
+  value: unknown,
+  key: DataKey,
+  aad: Buffer,
+  together = false,
+): string | Uint8Array {
   const plaintext = encodeTypedPlaintext(value, column.type, column.padding)
   try {
-    return column.binary ? key.encryptBytes(plaintext, aad) : key.encryptText(plaintext, aad)
+    return column.binary ? key.encryptBytes(plaintext, aad, together) : key.encryptText(plaintext, aad, together)
   } finally {
     wipe(plaintext)
   }

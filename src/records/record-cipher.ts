@@ -264,7 +264,7 @@ export class RecordCipher<Schema extends AnyRecord> {
       else if (value === null && column.visibleNull) out[name] = null
       else {
         this.#assertValue(column, value)
-        out[name] = encryptValue(column, value, key, this.#context.of(column.at))
+        out[name] = encryptValue(column, value, key, this.#context.of(column.at), used.length > 0)
         used.push(name)
       }
     }

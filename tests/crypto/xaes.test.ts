@@ -74,6 +74,43 @@ describe('XAES-256-GCM', () => {
     expect(() => cipher.decryptFrom(Buffer.alloc(60), 0, 60, Buffer.alloc(0))).toThrow('wiped')
   })
 
+  test('gives messages that are sealed together one half of a nonce, a fresh other half, and one standard message each', () => {
+    const key = randomBytes(32)
+    const cipher = new Xaes256Gcm(key)
+    const seal = (together: boolean, text: string) => {
+      const out = Buffer.alloc(NONCE_LENGTH + text.length + TAG_LENGTH)
+      cipher.sealInto(out, 0, Buffer.from(text), Buffer.from('aad'), together)
+      return out
+    }
+    const sealed = Array.from({ length: 200 }, (_, at) => seal(at % 5 !== 0, `value ${at}`))
+    const half = (from: number, to: number) => sealed.map((message) => message.toString('hex', from, to))
+    expect(new Set(half(0, 12)).size).toBe(40)
+    expect(new Set(half(12, 24)).size).toBe(200)
+    for (const order of [sealed, [...sealed].reverse(), [...sealed].sort(Buffer.compare)]) {
+      for (const message of order) {
+        const at = sealed.indexOf(message)
+        // A key of its own, so that nothing is kept from the message before.
+        for (const reader of [cipher, new Xaes256Gcm(key)]) {
+          const plaintext = reader.decryptFrom(message, 0, message.byteLength, Buffer.from('aad'))
+          expect(plaintext?.toString()).toBe(`value ${at}`)
+        }
+      }
+    }
+    cipher.wipe()
+    expect(() => seal(true, 'x')).toThrow('wiped')
+    const [first] = sealed as [Buffer]
+    expect(() => cipher.decryptFrom(first, 0, first.byteLength, Buffer.from('aad'))).toThrow('wiped')
+  })
+
+  test('seals the first message of all alone, also when it is said to belong to one before', () => {
+    const [a, b] = [new Xaes256Gcm(Buffer.alloc(32)), new Xaes256Gcm(Buffer.alloc(32))].map((cipher) => {
+      const out = Buffer.alloc(NONCE_LENGTH + TAG_LENGTH)
+      cipher.sealInto(out, 0, Buffer.alloc(0), Buffer.alloc(0), true)
+      return out.toString('hex', 0, 12)
+    })
+    expect(a).not.toBe(b)
+  })
+
   test('does not keep the key it was made from', () => {
     const key = randomBytes(32)
     const copy = Buffer.from(key)

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { gcm } from '@noble/ciphers/aes.js'
 import { describe, expect, test } from 'vitest'
 import { memoryKms } from '../../providers/memory/index.ts'
+import { parseBase64url } from '../../src/base64url.ts'
+import { parseField, TEXT_PREFIX_BYTES } from '../../src/format/field.ts'
 import { defineRecord } from '../../src/index.ts'
 import { DataKey } from '../../src/keys/data-key.ts'
 import { unwrapSecret } from '../../src/keys/open-key.ts'
@@ -164,5 +166,22 @@ describe('the field format', () => {
     const aad = Buffer.alloc(60)
     const value = encryptValue({ ...column, state: 'encrypted', until: 0 }, 'x', one, aad)
     expect(two.decrypt(Buffer.from(value as Uint8Array), Buffer.alloc(60))).toBeUndefined()
+  })
+
+  test('reads text as strictly as base64url is defined, whatever is changed in it', () => {
+    const characters = 'ABCXYZabcxyz0189-_+/= \n.~é\u0141'
+    for (let length = 57; length < 130; length++) {
+      const bytes = Buffer.concat([TEXT_PREFIX_BYTES, Buffer.from([0xf9]), Buffer.alloc(length, 0xa7)])
+      const valid = bytes.toString('base64url')
+      expect(parseField(valid)?.byteLength).toBe(length + 1)
+      for (const character of characters) {
+        for (const at of [4, 40, valid.length - 1]) {
+          const text = valid.slice(0, at) + character + valid.slice(at + 1)
+          const strict = parseBase64url(text)
+          expect(parseField(text) === undefined, text).toBe(strict === undefined || strict[3] !== 0xf9)
+        }
+        expect(parseField(valid + character) === undefined).toBe(parseBase64url(valid + character) === undefined)
+      }
+    }
   })
 })

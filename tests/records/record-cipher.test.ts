@@ -37,6 +37,15 @@ describe('a row', () => {
     expect(await room.records.record.decryptMany([stored])).toEqual([sample])
   })
 
+  test('shares half a nonce between its own values, and with no other row', async () => {
+    const { room } = await openRoom({ record: everything })
+    const half = (value: unknown) => Buffer.from(String(value), 'base64url').subarray(20, 32).toString('hex')
+    const rows = await room.records.record.encryptMany(Array.from({ length: 50 }, (_, id) => ({ ...sample, id })))
+    const halves = rows.map((row) => new Set(Object.keys(every).map((column) => half(row[column as keyof typeof row]))))
+    expect(halves.every(({ size }) => size === 1)).toBe(true)
+    expect(new Set(halves.flatMap((set) => [...set])).size).toBe(50)
+  })
+
   test('encrypted twice is different everywhere', async () => {
     const { room } = await openRoom({ everything })
     const [one, two] = [room.records.everything.encrypt(sample), room.records.everything.encrypt(sample)]
