@@ -38,12 +38,16 @@ export interface HeadQuery {
   readonly prefix: string | Uint8Array
   /** Characters or bytes; 64 at most. */
   readonly length: number
+  /** Also count apart by the database's own text of this column. */
+  readonly by?: string
 }
 
 /** Rows counted by how the value of a column begins. */
 export interface HeadCount {
   /** null where the column is null, empty where the value does not begin with the prefix. */
   readonly head: string | Uint8Array | null
+  /** What the column `by` holds; null without one. */
+  readonly by: string | null
   readonly rows: number
 }
 

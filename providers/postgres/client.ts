@@ -50,8 +50,8 @@ export function assertConnection({ pool, connectionString }: PostgresConnection)
   }
 }
 
-/** The user's pool, or one of `pg` that ends by itself when the process has nothing else to do. @throws ConfigError */
-export async function connectPostgres(options: PostgresConnection): Promise<Connected> {
+/** The user's pool, or one of `pg` that ends by itself when the process has nothing else to do; `answerMs` to wait for an answer. @throws ConfigError */
+export async function connectPostgres(options: PostgresConnection, answerMs = ANSWER_TIMEOUT_MS): Promise<Connected> {
   if (options.pool !== undefined) return { pool: options.pool, close: async () => {} }
   const { default: pg } = await importPeer('pg', 'strongroom/postgres', () => import('pg'))
   const pool = new pg.Pool({
@@ -59,7 +59,7 @@ export async function connectPostgres(options: PostgresConnection): Promise<Conn
     max: MAX_CONNECTIONS,
     application_name: 'strongroom',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: ANSWER_TIMEOUT_MS,
+    query_timeout: answerMs,
     keepAlive: true,
     allowExitOnIdle: true,
   })

@@ -36,7 +36,7 @@ export function pageSql(known: KnownTable, { columns, texts = [], after, until, 
 }
 
 /** Counts by the first characters or bytes: `$1` is the prefix, `$2` the length. */
-export function headsSql(known: KnownTable, { column, prefix, length }: HeadQuery): string {
+export function headsSql(known: KnownTable, { column, prefix, length, by }: HeadQuery): string {
   const { name, holds } = columnOf(known, column)
   if (holds === 'other') throw new InvalidInputError(`${known.name.text}.${column} holds neither text nor bytes`)
   if (typeof prefix === 'string' ? holds !== 'text' : holds !== 'bytes') {
@@ -47,9 +47,10 @@ export function headsSql(known: KnownTable, { column, prefix, length }: HeadQuer
   }
   const value = holds === 'text' ? `${quote(name)}::text` : quote(name)
   const type = holds === 'text' ? 'text' : 'bytea'
+  const group = by === undefined ? 'null::text' : `${quote(columnOf(known, by).name)}::text`
   return `select case when ${quote(name)} is null then null
   when substring(${value} from 1 for length($1::${type})) = $1::${type} then substring(${value} from 1 for $2::int)
-  else ''::${type} end as head, count(*)::text as rows from ${known.name.quoted} group by 1`
+  else ''::${type} end as head, ${group} as by, count(*)::text as rows from ${known.name.quoted} group by 1, 2`
 }
 
 /** The last key of each of `parts` parts of about the same number of rows, without the last part's. */

@@ -1,5 +1,5 @@
 import { assertText } from '../../src/bytes.ts'
-import { ClosedError, InvalidInputError } from '../../src/errors.ts'
+import { ClosedError, InvalidInputError, TableError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
 import type { Table, TableDescription, TableRow } from '../../src/table.ts'
 import {
@@ -48,7 +48,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
   async function call<Result>(work: (pool: PostgresPool) => Promise<Result>): Promise<Result> {
     if (closed) throw new ClosedError('postgresTable')
     try {
-      connected ??= connectPostgres(options)
+      connected ??= connectPostgres(options, ANSWER_TIMEOUT_MS)
       const { pool } = await connected.catch((error) => {
         connected = undefined
         throw error
@@ -88,7 +88,11 @@ export function postgresTable(options: PostgresTableOptions): Table {
     countHeads: (query) =>
       call(async (pool) => {
         const { rows } = await pool.query(headsSql(await shape(pool), query), [query.prefix, query.length])
-        return rows.map((row) => ({ head: row.head as string | Uint8Array | null, rows: Number(row.rows) }))
+        return rows.map(({ head, by, rows: count }) => ({
+          head: head as string | Uint8Array | null,
+          by: by as string | null,
+          rows: Number(count),
+        }))
       }),
     splits: (parts) =>
       call(async (pool) => {
@@ -98,8 +102,14 @@ export function postgresTable(options: PostgresTableOptions): Table {
       }),
     lag: () =>
       call(async (pool) => {
-        const sql = `select coalesce(max(extract(epoch from replay_lag)) * 1000, 0)::float8 as ms from pg_stat_replication`
-        return Number((await pool.query(sql)).rows[0]?.ms ?? 0)
+        const { rows } = await pool.query(LAG)
+        if (rows[0]?.hidden === true) {
+          throw new TableError(
+            'misconfigured',
+            `${place}: the role may not see how far replicas are behind: grant it pg_monitor`,
+          )
+        }
+        return Number(rows[0]?.ms ?? 0)
       }),
     run: (statements) =>
       call(async (pool) => {
@@ -114,10 +124,17 @@ export function postgresTable(options: PostgresTableOptions): Table {
   }
 }
 
+/** Without `pg_monitor` the rows of replicas are there, and what they say is null. */
+const LAG = `select coalesce(max(extract(epoch from replay_lag)) * 1000, 0)::float8 as ms,
+  coalesce(bool_or(state is null), false) as hidden from pg_stat_replication`
+
 function jobsName({ schema }: QualifiedName, { jobs }: PostgresTableOptions): string {
   if (jobs !== undefined) return qualifiedName(jobs).quoted
   return schema === undefined ? quote('strongroom_jobs') : `${quote(schema)}.${quote('strongroom_jobs')}`
 }
+
+/** A census reads a whole table, and an index takes as long to make. */
+const ANSWER_TIMEOUT_MS = 86_400_000
 
 function splitRow(row: Record<string, unknown>, keys: readonly string[]): TableRow {
   const key = keys.map((alias) => String(row[alias]))

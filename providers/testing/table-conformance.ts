@@ -251,6 +251,14 @@ const countPromises: Promises = {
       ]),
     )
   },
+  'counts apart by another column, when it is asked to': async ({ table, insert }) => {
+    await insert([row(1, 'a', '01ff'), row(1, 'b', '02ff'), row(2, 'c', '01aa'), row(2, 'd', '01bb')])
+    const counts = await table.countHeads({ column: 'note', prefix: '', length: 2, by: 'tenant' })
+    deepEqual(
+      new Set(counts.map(({ head, by, rows }) => `${by} ${head} ${rows}`)),
+      new Set(['1 01 1', '1 02 1', '2 01 2']),
+    )
+  },
   'counts by the first characters of every value when the prefix is empty': async ({ table, insert }) => {
     await insert([row(1, 'a', '01ff'), row(1, 'b', '02ff'), row(1, 'c', '01aa')])
     const counts = await table.countHeads({ column: 'note', prefix: '', length: 2 })

@@ -51,10 +51,10 @@ function line(count: CensusCount): string {
   return `<tr><td>${safe(count.column)}<td>${count.holds}<td><code>${safe(count.keyId ?? (count.version === undefined ? '-' : `index key ${count.version}`))}</code><td>${count.state ?? '-'}<td class="n">${count.rows.toLocaleString('en')}</tr>`
 }
 
-function colourOf({ holds, state }: CensusCount): string {
+function colourOf({ state, holds, current }: CensusCount): string {
   if (holds === 'null') return COLOURS.none
   if (holds === 'foreign' || state === 'unknown' || state === 'destroyed') return COLOURS.bad
-  return holds === 'tag' || state === 'active' ? COLOURS.active : COLOURS.old
+  return current || state === 'active' ? COLOURS.active : COLOURS.old
 }
 
 function labelOf({ holds, keyId, version, state }: CensusCount): string {

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import type { KeyStore } from '../key-store.ts'
-import { type Census, census, type FindStates } from '../rotation/census.ts'
+import { type Census, census } from '../rotation/census.ts'
 import { censusPage } from './census-page.ts'
 import { commandConfig } from './open-keys.ts'
 import { type Output, ProblemsFound } from './output.ts'
@@ -29,7 +28,7 @@ export function addCensus(program: Command, output: Output): void {
       const counted: Census[] = []
       try {
         for (const { schema, table: rows } of wanted) {
-          counted.push(await census(schema, rows, statesIn(config.store), new Date()))
+          counted.push(await census(schema, rows, { app: config.name, store: config.store }))
         }
       } finally {
         await Promise.allSettled([closeTables(config), config.store.close?.()])
@@ -41,30 +40,17 @@ export function addCensus(program: Command, output: Output): void {
     })
 }
 
-const PAGE = 1000
-
-/** States as the store says them: a census needs no KMS. */
-function statesIn(store: KeyStore): FindStates {
-  return async (ids) => {
-    const states = new Map()
-    for (let at = 0; at < ids.length; at += PAGE) {
-      for (const { id, state } of await store.get(ids.slice(at, at + PAGE))) states.set(id, state)
-    }
-    return states
-  }
-}
-
 const MAX_ROWS = 40
 
 function print(counted: readonly Census[], output: Output): void {
   for (const { record, table: name, counts, outdated } of counted) {
     const rows = counts
       .slice(0, MAX_ROWS)
-      .map(({ column, holds, keyId, state, version, rows }) => [
+      .map(({ column, holds, keyId, state, version, current, rows }) => [
         column,
         holds === 'foreign' ? 'plaintext or foreign' : holds,
         keyId ?? (version === undefined ? '-' : `index key ${version}`),
-        state ?? '-',
+        state ?? (current === undefined ? '-' : current ? 'active' : 'older'),
         rows,
       ])
     output.result(`${record} (${name})`)

@@ -6,6 +6,11 @@ import type { RootKey } from './root-key.ts'
 
 const VERSIONS = 255
 
+/** The version that the tags of an index key begin with, 1 to 255, by its generation. */
+export function indexVersion(generation: number): number {
+  return ((generation - 1) % VERSIONS) + 1
+}
+
 /** The secret of one scope's blind indexes, in memory, with what was derived from it. */
 export class IndexKey extends ResidentKey {
   readonly #secret: Buffer
@@ -18,7 +23,7 @@ export class IndexKey extends ResidentKey {
     super(record, root)
     this.#secret = Buffer.alloc(secret.byteLength)
     this.#secret.set(secret)
-    this.version = ((record.generation - 1) % VERSIONS) + 1
+    this.version = indexVersion(record.generation)
   }
 
   /** What `make` derives from the secret, made once per `name` and wiped together with the key. */

@@ -1,7 +1,9 @@
 import { FIELD_FORMAT, HEADER_LENGTH, keyIdOfHead, TEXT_HEAD_LENGTH, TEXT_PREFIX } from '../format/field.ts'
-import type { KeyState } from '../key-store.ts'
+import type { KeyState, KeyStore } from '../key-store.ts'
+import { indexVersion } from '../keys/index-key.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { AnyRecord } from '../records/record-types.ts'
+import { RowIdentifier } from '../records/row-identity.ts'
 import type { HeadCount, Table } from '../table.ts'
 
 /** Rows of one column that hold the same thing. */
@@ -16,6 +18,8 @@ export interface CensusCount {
   readonly state?: KeyState | 'unknown'
   /** Of the index key that a tag was made under. */
   readonly version?: number
+  /** Whether that is the version that its scope writes now. */
+  readonly current?: boolean
   readonly rows: number
 }
 
@@ -27,12 +31,18 @@ export interface Census {
   /** When the counting began, ISO 8601. */
   readonly at: string
   readonly counts: readonly CensusCount[]
-  /** Values that are under no active key: ciphertexts under other keys, and values that are not ours. */
+  /** Values that are under no active key: ciphertexts and tags under other keys, and values that are not ours. */
   readonly outdated: number
 }
 
-/** Finds the states of keys by their ids; keys that do not exist are left out. */
-export type FindStates = (ids: readonly string[]) => Promise<ReadonlyMap<string, KeyState>>
+/** What a census needs besides a table. */
+export interface CensusOptions {
+  /** The name of the Strongroom. */
+  readonly app: string
+  /** Where the states of keys stand; they are taken as they are written, so that no KMS is needed. */
+  readonly store: Pick<KeyStore, 'get' | 'findActive'>
+  readonly now?: Date
+}
 
 /**
  * Counts the rows of a table by the key that each encrypted column names. The database does it from the first characters:
@@ -40,8 +50,11 @@ export type FindStates = (ids: readonly string[]) => Promise<ReadonlyMap<string,
  *
  * @throws TableError (`ERR_TABLE`)
  */
-export async function census(schema: AnyRecord, table: Table, findStates: FindStates, now: Date): Promise<Census> {
+export async function census(schema: AnyRecord, table: Table, options: CensusOptions): Promise<Census> {
   const { columns, indexes, name } = compileRecord(schema)
+  const { app, store, now = new Date() } = options
+  const { tenant } = schema.options
+  const scopes = new RowIdentifier(app, name, schema.options)
   const counted: CensusCount[] = []
   for (const column of columns.values()) {
     if (column.state === 'plaintext') continue
@@ -51,17 +64,22 @@ export async function census(schema: AnyRecord, table: Table, findStates: FindSt
     const heads = await table.countHeads({ column: column.name, ...query })
     counted.push(...fieldCounts(name, column.name, heads))
   }
-  for (const { column, binary } of indexes) {
+  for (const { column, binary, global } of indexes) {
     const query = binary ? { prefix: new Uint8Array(), length: 1 } : { prefix: '', length: 2 }
-    const heads = await table.countHeads({ column, ...query })
-    counted.push(...tagCounts(name, column, heads))
+    const by = global || tenant === undefined ? {} : { by: tenant }
+    const heads = await table.countHeads({ column, ...query, ...by })
+    const scopeOf = (head: HeadCount) => (head.by === null || global ? '' : scopes.tenantScope(head.by))
+    const versions = await activeVersions(store, [...new Set(heads.map(scopeOf))])
+    counted.push(...tagCounts(name, column, heads, (head) => versions.get(scopeOf(head))))
   }
-  const states = await findStates([...new Set(counted.flatMap(({ keyId }) => keyId ?? []))])
+  const states = await findStates(store, [...new Set(counted.flatMap(({ keyId }) => keyId ?? []))])
   const counts = counted.map((count) =>
     count.keyId === undefined ? count : { ...count, state: states.get(count.keyId) ?? ('unknown' as const) },
   )
   const outdated = counts
-    .filter(({ holds, state }) => holds === 'foreign' || (holds === 'ciphertext' && state !== 'active'))
+    .filter(({ holds, state, current }) => {
+      return holds === 'foreign' || (holds === 'ciphertext' && state !== 'active') || (holds === 'tag' && !current)
+    })
     .reduce((sum, { rows }) => sum + rows, 0)
   return { record: name, table: table.name, at: now.toISOString(), counts, outdated }
 }
@@ -77,14 +95,40 @@ function fieldCounts(record: string, column: string, heads: readonly HeadCount[]
   return [...counts.values()].sort(byRows)
 }
 
-function tagCounts(record: string, column: string, heads: readonly HeadCount[]): CensusCount[] {
+function tagCounts(
+  record: string,
+  column: string,
+  heads: readonly HeadCount[],
+  versionNow: (head: HeadCount) => number | undefined,
+): CensusCount[] {
   const counts = new Map<string, CensusCount>()
-  for (const { head, rows } of heads) {
+  for (const one of heads) {
+    const { head, rows } = one
     const version = head === null ? undefined : versionOf(head)
-    const holds = head === null ? 'null' : version === undefined ? 'foreign' : 'tag'
-    add(counts, { record, column, holds, ...(version !== undefined && { version }), rows })
+    if (version === undefined) add(counts, { record, column, holds: head === null ? 'null' : 'foreign', rows })
+    else add(counts, { record, column, holds: 'tag', version, current: version === versionNow(one), rows })
   }
   return [...counts.values()].sort(byRows)
+}
+
+const PAGE = 1000
+
+async function findStates(store: CensusOptions['store'], ids: readonly string[]): Promise<Map<string, KeyState>> {
+  const states = new Map<string, KeyState>()
+  for (let at = 0; at < ids.length; at += PAGE) {
+    for (const { id, state } of await store.get(ids.slice(at, at + PAGE))) states.set(id, state)
+  }
+  return states
+}
+
+async function activeVersions(store: CensusOptions['store'], scopes: readonly string[]): Promise<Map<string, number>> {
+  const versions = new Map<string, number>()
+  for (let at = 0; at < scopes.length; at += PAGE) {
+    for (const { scope, generation } of await store.findActive('index', scopes.slice(at, at + PAGE))) {
+      versions.set(scope, indexVersion(generation))
+    }
+  }
+  return versions
 }
 
 function versionOf(head: string | Uint8Array): number | undefined {
@@ -93,7 +137,7 @@ function versionOf(head: string | Uint8Array): number | undefined {
 }
 
 function add(counts: Map<string, CensusCount>, count: CensusCount): void {
-  const name = `${count.holds} ${count.keyId ?? count.version ?? ''}`
+  const name = `${count.holds} ${count.keyId ?? count.version ?? ''} ${count.current ?? ''}`
   counts.set(name, { ...count, rows: count.rows + (counts.get(name)?.rows ?? 0) })
 }
 

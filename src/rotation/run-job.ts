@@ -69,7 +69,11 @@ export async function runJob(table: Table, work: JobWork, options: JobOptions = 
   const run = new Run(table, work, job, { ...options, batch, throttle, staleMs })
   try {
     const progress = await run.passes()
-    if (job !== undefined) await table.jobs.write({ ...held(job), state: run.complete ? 'done' : 'stopped', progress })
+    if (job !== undefined) {
+      // A job that gave up begins with the first row and the first pass when it is started again.
+      const end = run.complete ? progress : { ...progress, after: null, pass: 1 }
+      await table.jobs.write({ ...held(job), state: run.complete ? 'done' : 'stopped', progress: end })
+    }
     return {
       id: job?.id,
       complete: run.complete,
@@ -96,13 +100,16 @@ class Run {
   readonly #work: JobWork
   readonly #job: Job | undefined
   readonly #settings: Settings
+  readonly #lastPass: number
 
   constructor(table: Table, work: JobWork, job: Job | undefined, settings: Settings) {
     this.#table = table
     this.#work = work
     this.#job = job
     this.#settings = settings
-    this.progress = job?.progress ?? NO_PROGRESS
+    const progress = job?.progress ?? NO_PROGRESS
+    this.progress = progress
+    this.#lastPass = progress.pass + MAX_PASSES - 1
   }
 
   async passes(): Promise<JobProgress> {
@@ -114,7 +121,7 @@ class Run {
       const isClean = before !== undefined && counts.written === before.written && counts.changed === before.changed
       // A dry run changes nothing, so that another pass would find the same.
       this.complete = isClean || this.#job === undefined
-      if (this.#job === undefined || isClean || pass >= MAX_PASSES) return this.progress
+      if (this.#job === undefined || isClean || pass >= this.#lastPass) return this.progress
       this.progress = { ...this.progress, after: null, pass: pass + 1, aside: [], counts: { ...counts, failed: 0 } }
       await this.#table.jobs.write({ ...held(this.#job), progress: this.progress })
     }

@@ -49,7 +49,9 @@ function isWithin({ from, to }: { from: number; to: number }, hour: number): boo
 }
 
 async function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  await delay(ms, undefined, signal === undefined ? {} : { signal })
+  await delay(ms, undefined, signal === undefined ? {} : { signal }).catch((error) => {
+    throw signal?.aborted ? signal.reason : error
+  })
 }
 
 function assertAtLeast(name: string, value: number | undefined, least: number): void {

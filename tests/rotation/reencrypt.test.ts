@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { fileKeyStore } from '../../providers/file/index.ts'
 import { postgresTable } from '../../providers/postgres/index.ts'
 import { memoryKeyStore, memoryKms } from '../../providers/testing/index.ts'
 import { text } from '../../src/records/field.ts'
@@ -43,9 +44,7 @@ afterEach(async () => {
 
 const stored = async () => (await pool.query('select * from people order by id')).rows
 async function counted() {
-  const states = async (ids: readonly string[]) =>
-    new Map(await Promise.all(ids.map(async (id) => [id, (await room.keys.get(id)).state] as const)))
-  return census(people, table, states, new Date())
+  return census(people, table, { app: 'rotation', store: fileKeyStore({ path: join(folder, 'keys') }) })
 }
 async function readable(count = ROWS) {
   const rows = await room.records.people.decryptMany(await stored())
@@ -67,7 +66,11 @@ describe('reencryptTable', () => {
   })
 
   test('rotates an index with every row findable before, during and after', async () => {
-    await room.keys.rotate({ purpose: 'index', scope: 'all' })
+    await room.keys.rotate({ purpose: 'index', scope: { tenant: 'acme' } })
+    expect((await counted()).outdated).toBe(200)
+    await room.keys.rotate({ purpose: 'index', scope: { tenant: 'globex' } })
+    await room.keys.rotate({ purpose: 'index', scope: { tenant: 'initech' } })
+    expect((await counted()).outdated).toBe(ROWS)
     const find = async (id: number) => {
       const { tenant, email } = person(id)
       const tags = await room.records.people.indexMany('email', [email.toUpperCase()], { tenant })
@@ -87,7 +90,7 @@ describe('reencryptTable', () => {
     await searching()
     expect(missed).toEqual([])
     const tags = (await counted()).counts.filter(({ column }) => column === 'email_index')
-    expect(tags).toEqual([expect.objectContaining({ holds: 'tag', version: 2, rows: ROWS })])
+    expect(tags).toEqual([expect.objectContaining({ holds: 'tag', version: 2, current: true, rows: ROWS })])
   })
 
   test('writes nothing when every row is current', async () => {
@@ -192,7 +195,11 @@ describe('reencryptTable', () => {
     }
     const report = await reencryptTable(room.records.people, restless, { batch: 600 })
     expect(report.complete).toBe(false)
-    expect(await table.jobs.list({ limit: 1, staleMs: 60_000 })).toMatchObject([{ state: 'stopped' }])
+    expect(await table.jobs.list({ limit: 1, staleMs: 60_000 })).toMatchObject([
+      { state: 'stopped', progress: { after: null, pass: 1 } },
+    ])
+    expect(await reencryptTable(room.records.people, table)).toMatchObject({ id: report.id, complete: true, passes: 2 })
+    expect((await counted()).outdated).toBe(0)
   })
 
   test('encrypts a table of plaintext in place, with its indexes, while the application writes', async () => {
@@ -211,10 +218,8 @@ describe('reencryptTable', () => {
       },
       { id: 'id' },
     )
-    const own = await openStrongroom(
-      { name: 'migration', kms: memoryKms(), store: memoryKeyStore(), records: { plain } },
-      { init: true },
-    )
+    const store = memoryKeyStore()
+    const own = await openStrongroom({ name: 'migration', kms: memoryKms(), store, records: { plain } }, { init: true })
     const rows = postgresTable({ pool, table: 'plain' })
     const racing: Table = {
       ...rows,
@@ -225,8 +230,7 @@ describe('reencryptTable', () => {
         return rows.write(changes, job)
       },
     }
-    const foreign = async () =>
-      (await census(plain, rows, async (ids) => new Map(ids.map((id) => [id, 'active'])), new Date())).outdated
+    const foreign = async () => (await census(plain, rows, { app: 'migration', store })).outdated
     expect(await foreign()).toBe(1000)
     const report = await reencryptTable(own.records.plain, racing, { batch: 60 })
     expect(report).toMatchObject({ complete: true, counts: { failed: 0 } })
@@ -264,7 +268,9 @@ describe('reencryptTable', () => {
     const [active] = await room.keys.list({ purpose: 'data', state: 'active', scope: { tenant: 'acme' } })
     await room.keys.retire(key?.id as string)
     for (const id of [active?.id, key?.id] as string[]) await room.keys.destroy(id)
-    const report = await reencryptTable(room.records.people, table, { batch: 300 })
+    await pool.query(`update people set id = id + 100000 where tenant = 'acme'`) // the first batches hold no other
+    await pool.query(`update people set id = id - 200000 where tenant = 'acme'`)
+    const report = await reencryptTable(room.records.people, table, { batch: 5 })
     expect(report.counts).toMatchObject({ written: 400, failed: 200 })
   })
 })
