@@ -45,14 +45,13 @@ export class Xaes256Gcm {
    * Encrypts under a fresh random nonce: writes nonce, ciphertext and tag to `out` from `at` on.
    *
    * @param together the message belongs to the one before it, as the next field of its row: their nonces share the first
-   *   half, and so their message key; the second half is random for each. Specification section 3.2
+   *   half, and so their message key; the second half counts up from where it began at random. Specification section 3.2
    * @returns the offset behind the tag
    */
   sealInto(out: Buffer, at: number, plaintext: Uint8Array, aad: Uint8Array, together = false): number {
     const epoch = randomEpoch()
     if (together && this.#group.isSet && this.#epoch === epoch) {
-      this.#group.writePrefix(out, at)
-      randomInto(out, at + GCM_NONCE_AT, NONCE_LENGTH - GCM_NONCE_AT)
+      this.#group.writeNext(out, at)
       this.#group.use()
       return encryptWithMessageKey(out, at, plaintext, aad)
     }
@@ -160,15 +159,15 @@ const messageKeyWords = words(messageKey)
 const gcmNonce = Buffer.alloc(NONCE_LENGTH - GCM_NONCE_AT)
 const tag = Buffer.alloc(TAG_LENGTH)
 
-/** A message key that the next message may need again, and the first half of the nonces that it belongs to. */
+/** A message key that the next message may need again, and the nonce that it was used with last. */
 class KeptKey {
   isSet = false
-  readonly #prefix = new Uint8Array(GCM_NONCE_AT)
+  readonly #nonce = new Uint8Array(NONCE_LENGTH)
   readonly #key = new Uint32Array(KEY_WORDS)
 
   /** Keeps the key that is about to be used, of the nonce at `nonceAt`. */
   keep(source: Buffer, nonceAt: number): void {
-    for (let i = 0; i < GCM_NONCE_AT; i++) this.#prefix[i] = source[nonceAt + i] as number
+    for (let i = 0; i < NONCE_LENGTH; i++) this.#nonce[i] = source[nonceAt + i] as number
     for (let i = 0; i < KEY_WORDS; i++) this.#key[i] = messageKeyWords[i] as number
     this.isSet = true
   }
@@ -176,12 +175,18 @@ class KeptKey {
   /** Whether the nonce at `nonceAt` has this key. Nonces are public: no constant time is needed. */
   isOf(source: Buffer, nonceAt: number): boolean {
     if (!this.isSet) return false
-    for (let i = 0; i < GCM_NONCE_AT; i++) if (this.#prefix[i] !== source[nonceAt + i]) return false
+    for (let i = 0; i < GCM_NONCE_AT; i++) if (this.#nonce[i] !== source[nonceAt + i]) return false
     return true
   }
 
-  writePrefix(out: Buffer, at: number): void {
-    for (let i = 0; i < GCM_NONCE_AT; i++) out[at + i] = this.#prefix[i] as number
+  /** Writes the nonce that follows the last one: the same first half, the second half plus one. */
+  writeNext(out: Buffer, at: number): void {
+    const nonce = this.#nonce
+    for (let i = NONCE_LENGTH - 1; i >= GCM_NONCE_AT; i--) {
+      nonce[i] = (nonce[i] as number) + 1
+      if (nonce[i] !== 0) break
+    }
+    for (let i = 0; i < NONCE_LENGTH; i++) out[at + i] = nonce[i] as number
   }
 
   /** Copies the key to where it is used from. */

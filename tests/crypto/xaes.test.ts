@@ -74,7 +74,7 @@ describe('XAES-256-GCM', () => {
     expect(() => cipher.decryptFrom(Buffer.alloc(60), 0, 60, Buffer.alloc(0))).toThrow('wiped')
   })
 
-  test('gives messages that are sealed together one half of a nonce, a fresh other half, and one standard message each', () => {
+  test('gives messages that are sealed together one half of a nonce, another half that counts up, and one standard message each', () => {
     const key = randomBytes(32)
     const cipher = new Xaes256Gcm(key)
     const seal = (together: boolean, text: string) => {
@@ -85,7 +85,11 @@ describe('XAES-256-GCM', () => {
     const sealed = Array.from({ length: 200 }, (_, at) => seal(at % 5 !== 0, `value ${at}`))
     const half = (from: number, to: number) => sealed.map((message) => message.toString('hex', from, to))
     expect(new Set(half(0, 12)).size).toBe(40)
-    expect(new Set(half(12, 24)).size).toBe(200)
+    const counters = half(12, 24).map((hex) => BigInt(`0x${hex}`))
+    expect(new Set(counters).size).toBe(200)
+    for (const [at, counter] of counters.entries()) {
+      if (at % 5 !== 0) expect(counter).toBe(((counters[at - 1] as bigint) + 1n) % 2n ** 96n)
+    }
     for (const order of [sealed, [...sealed].reverse(), [...sealed].sort(Buffer.compare)]) {
       for (const message of order) {
         const at = sealed.indexOf(message)
