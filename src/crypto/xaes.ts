@@ -2,13 +2,13 @@ import { Buffer } from 'node:buffer'
 import { type Cipher, createCipheriv, createDecipheriv } from 'node:crypto'
 import { Scratch, wipe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
+import { GCM_NONCE_AT, KEY_LENGTH, KeptKey, messageKey, NONCE_LENGTH, takeKey, words } from './message-key.ts'
 import { randomEpoch, randomInto } from './random.ts'
 
-export const KEY_LENGTH = 32
-export const NONCE_LENGTH = 24
+export { KEY_LENGTH, NONCE_LENGTH }
+
 export const TAG_LENGTH = 16
 const BLOCK = 16
-const GCM_NONCE_AT = 12
 
 /**
  * XAES-256-GCM with one key: AES-256-GCM under a key derived from the first half of a 192-bit nonce, so that random
@@ -149,69 +149,12 @@ export class Xaes256Gcm {
 }
 
 const MAX_AHEAD = 16
-const KEY_WORDS = KEY_LENGTH / 4
 const EMPTY = Buffer.alloc(0)
 const inputs = new Scratch(Buffer.alloc(MAX_AHEAD * KEY_LENGTH))
 
-// What OpenSSL copies at once is handed over in these; the key is wiped as soon as it was.
-const messageKey = Buffer.alloc(KEY_LENGTH)
-const messageKeyWords = words(messageKey)
+// What OpenSSL copies at once is handed over in these.
 const gcmNonce = Buffer.alloc(NONCE_LENGTH - GCM_NONCE_AT)
 const tag = Buffer.alloc(TAG_LENGTH)
-
-/** A message key that the next message may need again, and the nonce that it was used with last. */
-class KeptKey {
-  isSet = false
-  readonly #nonce = new Uint8Array(NONCE_LENGTH)
-  readonly #key = new Uint32Array(KEY_WORDS)
-
-  /** Keeps the key that is about to be used, of the nonce at `nonceAt`. */
-  keep(source: Buffer, nonceAt: number): void {
-    for (let i = 0; i < NONCE_LENGTH; i++) this.#nonce[i] = source[nonceAt + i] as number
-    for (let i = 0; i < KEY_WORDS; i++) this.#key[i] = messageKeyWords[i] as number
-    this.isSet = true
-  }
-
-  /** Whether the nonce at `nonceAt` has this key. Nonces are public: no constant time is needed. */
-  isOf(source: Buffer, nonceAt: number): boolean {
-    if (!this.isSet) return false
-    for (let i = 0; i < GCM_NONCE_AT; i++) if (this.#nonce[i] !== source[nonceAt + i]) return false
-    return true
-  }
-
-  /** Writes the nonce that follows the last one: the same first half, the second half plus one. */
-  writeNext(out: Buffer, at: number): void {
-    const nonce = this.#nonce
-    for (let i = NONCE_LENGTH - 1; i >= GCM_NONCE_AT; i--) {
-      nonce[i] = (nonce[i] as number) + 1
-      if (nonce[i] !== 0) break
-    }
-    for (let i = 0; i < NONCE_LENGTH; i++) out[at + i] = nonce[i] as number
-  }
-
-  /** Copies the key to where it is used from. */
-  use(): void {
-    for (let i = 0; i < KEY_WORDS; i++) messageKeyWords[i] = this.#key[i] as number
-  }
-
-  wipe(): void {
-    this.#key.fill(0)
-    this.isSet = false
-  }
-}
-
-/** Moves a message key to where it is used from, leaving zeros. `turn` counts keys. */
-function takeKey(keys: Uint32Array, turn: number): void {
-  for (let i = 0, from = turn * KEY_WORDS; i < KEY_WORDS; i++) {
-    messageKeyWords[i] = keys[from + i] as number
-    keys[from + i] = 0
-  }
-}
-
-/** The same memory in words; it begins where its ArrayBuffer does. */
-function words(bytes: Buffer): Uint32Array {
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2)
-}
 
 function takeGcmNonce(source: Buffer, nonceAt: number): void {
   for (let i = 0; i < gcmNonce.byteLength; i++) gcmNonce[i] = source[nonceAt + GCM_NONCE_AT + i] as number

@@ -202,6 +202,7 @@ describe('strongroom status', () => {
     await strongroom(['rotate'])
     const [root] = await json<KeyInfo[]>('keys', 'list', '--purpose', 'root')
     expect(await json('status')).toEqual({
+      jobs: [],
       counts: [
         { purpose: 'data', state: 'active', keys: 1 },
         { purpose: 'data', state: 'decrypt_only', keys: 1 },
