@@ -115,7 +115,8 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
         throw new KmsError(PROVIDER, 'key-not-found', `the wrapped key names another key than ${keyId}`)
       }
       const { byteLength } = wrapped.ciphertext
-      if (byteLength === 0 || byteLength > MAX_CIPHERTEXT || (algorithm === 'A256KW' && byteLength % 8 !== 0)) {
+      // An RSA ciphertext without its leading zero byte is the same number, which some implementations take (RFC 8017, 7.1.2).
+      if (byteLength === 0 || byteLength > MAX_CIPHERTEXT || byteLength % 8 !== 0) {
         throw new KmsError(PROVIDER, 'invalid-ciphertext', 'the wrapped key is not of a length that Azure makes')
       }
       const version = wrapped.keyId.slice(prefix.length)

@@ -128,7 +128,8 @@ export function pkcs11Hsm(options: Pkcs11HsmOptions): KmsProvider {
       const fits =
         mechanism === 'aes-gcm'
           ? ciphertext.byteLength === IV_BYTES + KEY_BYTES + TAG_BYTES
-          : ciphertext.byteLength > 0 && ciphertext.byteLength <= MAX_RSA_BYTES
+          : // A token may take a ciphertext without its leading zero byte for the same number; RFC 8017, 7.1.2 refuses it.
+            ciphertext.byteLength > 0 && ciphertext.byteLength <= MAX_RSA_BYTES && ciphertext.byteLength % 8 === 0
       if (!fits) throw new KmsError(PROVIDER, 'invalid-ciphertext', 'the wrapped key has a length that no key makes')
       encodeContext(context)
       return use('unwrap', signal, (session) => unwrapWith(ciphertext, context, session))

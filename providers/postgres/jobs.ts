@@ -142,7 +142,8 @@ function createSql(jobs: string): string {
 )`
 }
 
-const CREATED_MEANWHILE = new Set(['23505', '42P07'])
+// 42710: the row type of the table, whose name the other process has taken a moment before the table's.
+const CREATED_MEANWHILE = new Set(['23505', '42P07', '42710'])
 
 function parseJob(row: Record<string, unknown>): Job {
   return {

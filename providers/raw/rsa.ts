@@ -86,6 +86,8 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
           `only the public half of ${name} is configured: it can wrap, not unwrap`,
         )
       }
+      // OpenSSL takes a ciphertext without its leading zero byte for the same number; RFC 8017, 7.1.2 refuses it.
+      if (wrapped.ciphertext.byteLength !== Math.ceil(modulusBits(privateKey) / 8)) throw refused(namespace)
       let key: Buffer
       try {
         key = privateDecrypt({ key: privateKey, ...padding }, wrapped.ciphertext)
@@ -131,7 +133,7 @@ function parse(input: RsaKeyInput, half: 'publicKey' | 'privateKey'): KeyObject 
   if (key.asymmetricKeyType !== 'rsa') {
     throw new InvalidInputError(`${half} must be an RSA key, received ${key.asymmetricKeyType}`)
   }
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+  const bits = modulusBits(key)
   if (bits < MIN_MODULUS_BITS || bits > MAX_MODULUS_BITS) {
     throw new InvalidInputError(`${half} must have ${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS} bits, received ${bits}`)
   }
@@ -157,6 +159,10 @@ function fromText(input: string | JsonWebKey, half: 'publicKey' | 'privateKey'):
 /** `createPublicKey` silently takes the public half of a private key: a secret where none should be. */
 function holdsPrivateKey(input: string | JsonWebKey): boolean {
   return typeof input === 'string' ? input.includes('PRIVATE KEY') : input.d !== undefined
+}
+
+function modulusBits(key: KeyObject): number {
+  return key.asymmetricKeyDetails?.modulusLength ?? 0
 }
 
 function refused(provider: string): KmsError {

@@ -184,6 +184,8 @@ function wrap({ privateKey, secret }: AzureVersion, algorithm: string, value: Bu
 function unwrap({ privateKey, secret }: AzureVersion, algorithm: string, value: Buffer): Buffer {
   try {
     if (privateKey && algorithm === 'RSA-OAEP-256') {
+      const bits = privateKey.asymmetricKeyDetails?.modulusLength
+      if (value.byteLength * 8 !== bits) throw new Error('not as long as the modulus')
       return privateDecrypt({ key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, value)
     }
     const decipher = createDecipheriv('id-aes256-wrap', secret ?? Buffer.alloc(32), WRAP_IV)

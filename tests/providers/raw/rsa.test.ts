@@ -53,6 +53,16 @@ describe('rawRsa', () => {
     },
   )
 
+  it('refuses a ciphertext without its leading zero byte, though it is the same number', async () => {
+    for (;;) {
+      const wrapped = await make().wrap(randomBytes(32), { context: {} })
+      if (wrapped.ciphertext[0] !== 0) continue
+      const shorter = { ...wrapped, ciphertext: wrapped.ciphertext.slice(1) }
+      await expect(make().unwrap(shorter, { context: {} })).rejects.toMatchObject({ kind: 'invalid-ciphertext' })
+      return
+    }
+  })
+
   it('a process with the public key alone wraps, and its unwrap is denied', async () => {
     const writer = rawRsa({ namespace: 'acme', name: 'rsa-1', publicKey: publicPem })
     const wrapped = await writer.wrap(randomBytes(32), { context: {} })
