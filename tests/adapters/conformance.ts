@@ -1,0 +1,78 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { assertStoredEncrypted } from './assert-stored.ts'
+import type { AdapterHarness, AdapterUnderTest } from './harness.ts'
+import { manyCustomers, plain } from './samples.ts'
+import { describeReads } from './suite-reads.ts'
+import { describeRefusals } from './suite-refusals.ts'
+import { SuiteRooms } from './suite-room.ts'
+import { describeScopes } from './suite-scopes.ts'
+import { describeWrites } from './suite-writes.ts'
+
+/** What a case of the suite works with; made anew for each. */
+export interface Case {
+  readonly under: AdapterUnderTest
+  /** The adapter, with the keys of `acme` and `globex` in memory. */
+  readonly adapter: AdapterHarness
+  readonly rooms: SuiteRooms
+  /** Opens the adapter as another process does, with the keys of these tenants in memory. */
+  another(tenants: readonly string[]): Promise<AdapterHarness>
+}
+
+/**
+ * Every promise of an adapter of an object mapper, the same for all of them.
+ *
+ * @param name the adapter and its database
+ * @param start makes the database with the empty tables; called once
+ * @param stop called once, after the last case
+ */
+export function describeAdapter(
+  name: string,
+  start: () => Promise<AdapterUnderTest>,
+  stop: () => Promise<unknown>,
+): void {
+  describe(name, () => {
+    let under: AdapterUnderTest
+    let rooms: SuiteRooms
+    let open: AdapterHarness[]
+    let current: Case
+
+    beforeAll(async () => {
+      under = await start()
+    }, 60_000)
+    afterAll(stop)
+    beforeEach(async () => {
+      await under.clear()
+      rooms = new SuiteRooms()
+      open = []
+      const another = async (tenants: readonly string[]) => {
+        const adapter = await under.open(await rooms.open(tenants))
+        open.push(adapter)
+        return adapter
+      }
+      current = { under, rooms, another, adapter: await another(['acme', 'globex']) }
+    })
+    afterEach(async () => {
+      await assertStoredEncrypted(under)
+      for (const adapter of open) await adapter.close()
+      await rooms.close()
+    })
+
+    describeWrites(() => current)
+    describeReads(() => current)
+    describeScopes(() => current)
+    describeRefusals(() => current)
+
+    const count = process.env.STRONGROOM_SLOW === '1' ? 10_000 : 2_000
+    test(`reads ${count} rows and loads each key once`, { timeout: 120_000 }, async () => {
+      const rows = manyCustomers('acme', count)
+      for (let at = 0; at < count; at += 1_000) await current.adapter.createMany(rows.slice(at, at + 1_000))
+      const second = await current.another(['acme'])
+      const before = { reads: rooms.reads, unwraps: rooms.unwraps }
+      const found = await second.findMany('acme')
+      expect(found.length).toBe(count)
+      expect(plain(found[count - 1] as object)).toEqual(plain(rows[count - 1] as object))
+      expect(rooms.reads - before.reads).toBeLessThanOrEqual(1)
+      expect(rooms.unwraps).toBe(before.unwraps)
+    })
+  })
+}
