@@ -8,6 +8,7 @@ import type { ReuseLimits } from './messages/data-key-cache.ts'
 import type { PasswordHasher } from './passwords/password-hasher.ts'
 import type { PepperMode } from './passwords/pepper.ts'
 import type { AnyRecord } from './records/record-types.ts'
+import type { BackupPolicy } from './rotation/retire-checks.ts'
 import type { Table } from './table.ts'
 
 /** How keys are kept in memory. */
@@ -45,6 +46,10 @@ export interface StrongroomConfig<
   readonly resilience?: Omit<KmsGroupOptions, 'providers' | 'events'>
   /** How far sealed messages share a data key; `false` for one data key, and one call to each service, per message. */
   readonly messages?: Partial<ReuseLimits> | false
+  /** How long backups are kept. Without it nobody can say when a retired key may be destroyed. */
+  readonly backups?: BackupPolicy
+  /** Days that a retired key waits, out of use, before it may be destroyed; 7 by default, 0 to 3,650. */
+  readonly quarantineDays?: number
   /** Hears every event from the first one on. */
   readonly onEvent?: (event: StrongroomEvent) => void
 }
@@ -74,6 +79,9 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)
   assertTables(config.tables ?? {}, records)
   assertKeyring(config.keyring ?? {})
+  assertDays('backups.keepDays', config.backups?.keepDays)
+  assertDays('backups.keyStoreKeepDays', config.backups?.keyStoreKeepDays)
+  assertDays('quarantineDays', config.quarantineDays)
   return config
 }
 
@@ -107,5 +115,13 @@ function assertKeyring(options: KeyringConfig): void {
     if (!Number.isFinite(value) || value < least || value > most) {
       throw new ConfigError(`keyring.${option} must be a number from ${least} to ${most}`)
     }
+  }
+}
+
+const MAX_DAYS = 3650
+
+function assertDays(option: string, days: number | undefined): void {
+  if (days !== undefined && !(Number.isFinite(days) && days >= 0 && days <= MAX_DAYS)) {
+    throw new ConfigError(`${option} must be a number of days from 0 to ${MAX_DAYS}`)
   }
 }

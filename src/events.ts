@@ -30,6 +30,8 @@ export type StrongroomEvent =
       readonly action: string
       readonly state: KeyState
     }
+  /** Somebody wanted to decrypt under a retired key: something still needs it. */
+  | { readonly type: 'key.denied'; readonly keyId: string; readonly state: KeyState }
   | { readonly type: 'key.refused'; readonly keyId: string; readonly fault: string }
   | {
       readonly type: 'kms.called'

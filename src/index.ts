@@ -56,6 +56,7 @@ export type {
   KeyStoreTables,
   KeyWrap,
 } from './key-store.ts'
+export type { Attempts } from './keys/attempts.ts'
 export type { KeyInfo } from './keys/key-info.ts'
 export type { AddOptions, KeyManager, ListOptions, RotateOptions } from './keys/key-manager.ts'
 export type { RewrapOptions, RewrapReport } from './keys/rewrap-keys.ts'
@@ -173,7 +174,17 @@ export { type CompoundIndexOptions, defineRecord, type RecordOptions, type Recor
 export { uuidv7 } from './records/uuidv7.ts'
 export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
 export { type Census, type CensusCount, type CensusOptions, census } from './rotation/census.ts'
+export type { KeyRows } from './rotation/key-rows.ts'
 export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
+export {
+  RETIRE_OVERRIDES,
+  type RetireOptions,
+  type RetireOverride,
+  type RetireVerdict,
+  retireKey,
+  retireVerdict,
+} from './rotation/retire.ts'
+export type { BackupPolicy, RetireCheck, RetireCheckName, RetireParts } from './rotation/retire-checks.ts'
 export type { JobOptions, JobReport } from './rotation/run-job.ts'
 export type { ThrottleOptions } from './rotation/throttle.ts'
 export type { RowKey } from './row-key.ts'

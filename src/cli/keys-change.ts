@@ -3,7 +3,7 @@ import type { KeyManager } from '../keys/key-manager.ts'
 import { confirm } from './confirm.ts'
 import { findKey } from './key-id.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
-import type { Output } from './output.ts'
+import { CommandError, type Output } from './output.ts'
 import type { Command } from './vendor.ts'
 
 interface ChangeOptions {
@@ -39,25 +39,27 @@ const CHANGES: readonly KeyChange[] = [
     consequence: 'applications can no longer read what it encrypted, except to encrypt it again; there is no way back',
   },
   {
-    name: 'retire',
-    description: 'Take a key out of use before it is destroyed; `cancel-retire` takes it back.',
-    apply: (keys, id, reason) => keys.retire(id, reason),
-    consequence: 'nothing that it encrypted can be read from now on',
-  },
-  {
     name: 'cancel-retire',
     description: 'Take a retired key back into use for decryption.',
     apply: (keys, id, reason) => keys.cancelRetire(id, reason),
   },
   {
     name: 'destroy',
-    description: 'Delete a key for ever; its record stays as a tombstone.',
-    apply: (keys, id, reason) => keys.destroy(id, reason),
+    description: 'Erase a key that is in use, with all that it encrypted. A retired key: `retire --destroy`.',
+    apply: async (keys, id, reason) => {
+      const { state } = await keys.get(id)
+      if (state === 'destroy_scheduled') {
+        throw new CommandError(`key ${id} is retired: whether it may be destroyed is looked at first`, {
+          hint: `strongroom retire ${id} --destroy`,
+        })
+      }
+      return keys.destroy(id, reason)
+    },
     consequence: 'what it encrypted can never be read again; there is no way back',
   },
 ]
 
-/** `strongroom keys suspend`, `resume`, `compromise`, `retire`, `cancel-retire`, `destroy`: one step in the life of a key. */
+/** `strongroom keys suspend`, `resume`, `compromise`, `cancel-retire`, `destroy`: one step in the life of a key. */
 export function addKeysChange(keys: Command, output: Output): void {
   for (const change of CHANGES) {
     const command = keys

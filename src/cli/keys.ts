@@ -4,6 +4,7 @@ import { addKeysList } from './keys-list.ts'
 import { addKeysShow } from './keys-show.ts'
 import { addKeysTables } from './keys-tables.ts'
 import type { Output } from './output.ts'
+import { addRetire } from './retire.ts'
 import type { Command } from './vendor.ts'
 
 /** `strongroom keys …`: look at keys, and take one through its life. */
@@ -12,6 +13,7 @@ export function addKeys(program: Command, output: Output): void {
   addKeysList(keys, output)
   addKeysShow(keys, output)
   addKeysChange(keys, output)
+  addRetire(keys, output)
   addKeysTables(keys, output)
   addKeysInit(keys, output)
 }

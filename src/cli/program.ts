@@ -8,6 +8,7 @@ import { addMessages } from './messages.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
 import { addReencrypt } from './reencrypt.ts'
+import { addRetire } from './retire.ts'
 import { addRewrap } from './rewrap.ts'
 import { addRotate } from './rotate.ts'
 import { addStatus } from './status.ts'
@@ -33,6 +34,7 @@ export function createProgram(output: Output): Command {
   addRewrap(program, output)
   addReencrypt(program, output)
   addCensus(program, output)
+  addRetire(program, output)
   addPasswords(program, output)
   addMessages(program, output)
   return program

@@ -1,6 +1,7 @@
 import type { KeyRecordError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { KeyLogAnchor, KeyLogChange, KeyLogEntry, KeyLogHead, KeyRecord, KeyStore } from '../key-store.ts'
+import { ATTEMPT, type Attempts } from './attempts.ts'
 import { followLog, LOG_START } from './log.ts'
 import { refused } from './record.ts'
 import type { RootKeys } from './root-keys.ts'
@@ -15,6 +16,8 @@ export class KeyLedger {
   readonly #store: KeyStore
   readonly #roots: RootKeys
   readonly #latest = new Map<string, KeyLogChange>()
+  /** When retired keys were wanted, by key. */
+  readonly #attempts = new Map<string, string[]>()
   readonly #events: EventHub
   readonly #anchor: KeyLogAnchor | undefined
   #anchored: KeyLogHead | undefined
@@ -63,6 +66,17 @@ export class KeyLedger {
     return this.#latest.has(id)
   }
 
+  /** The newest change of a key that the log, as far as it was read, names. */
+  latest(id: string): KeyLogChange | undefined {
+    return this.#latest.get(id)
+  }
+
+  /** How often a retired key was wanted since a time, ISO 8601. */
+  attempts(id: string, since: string): Attempts {
+    const times = (this.#attempts.get(id) ?? []).filter((at) => at >= since)
+    return { reports: times.length, last: times.at(-1) ?? null }
+  }
+
   /** The newest change of each key that nobody has followed yet. */
   unfollowed(): KeyLogChange[] {
     return [...this.#unfollowed.values()]
@@ -84,6 +98,7 @@ export class KeyLedger {
 
   async #read(): Promise<void> {
     const changes: KeyLogChange[] = []
+    const attempts: KeyLogEntry[] = []
     let head = this.#head
     let last: KeyLogEntry | undefined
     await this.#assertHeadStands()
@@ -93,6 +108,7 @@ export class KeyLedger {
       head = followLog(head, entries)
       for (const entry of entries) {
         changes.push(...entry.changes)
+        if (entry.action === ATTEMPT) attempts.push(entry)
         if (entry.seq === anchored.seq && entry.hash !== anchored.hash) throw cut(anchored)
       }
       last = entries.at(-1) ?? last
@@ -100,11 +116,16 @@ export class KeyLedger {
     }
     if (head.seq < anchored.seq) throw cut(anchored)
     this.#anchored = anchored
-    if (last !== undefined) await this.#adopt(last, head, changes)
+    if (last !== undefined) await this.#adopt(last, head, changes, attempts)
     await this.#writeAnchor()
   }
 
-  async #adopt(last: KeyLogEntry, head: KeyLogHead, changes: readonly KeyLogChange[]): Promise<void> {
+  async #adopt(
+    last: KeyLogEntry,
+    head: KeyLogHead,
+    changes: readonly KeyLogChange[],
+    attempts: readonly KeyLogEntry[],
+  ): Promise<void> {
     const root = await this.#roots.get(last.root)
     if (!root.signedEntry(last)) {
       throw refused('log', 'log', `entry ${last.seq} of the key log is not signed by root key ${last.root}`)
@@ -113,6 +134,9 @@ export class KeyLedger {
     for (const change of changes) {
       this.#latest.set(change.id, change)
       this.#unfollowed.set(change.id, change)
+    }
+    for (const { at, changes } of attempts) {
+      for (const { id } of changes) this.#attempts.set(id, [...(this.#attempts.get(id) ?? []), at])
     }
   }
 

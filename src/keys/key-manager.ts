@@ -1,6 +1,7 @@
 import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { KeyPurpose, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
+import { AttemptLog, type Attempts } from './attempts.ts'
 import type { Clock } from './clock.ts'
 import { ensureActive } from './create-keys.ts'
 import {
@@ -78,6 +79,8 @@ export class KeyManager {
     clock: Clock
   }) {
     this.#parts = { ...options, writer: new KeyWriter(options) }
+    const attempts = new AttemptLog(options)
+    options.keyring.onAttempt = (id) => attempts.note(id)
   }
 
   /**
@@ -247,6 +250,35 @@ export class KeyManager {
   async destroy(id: string, reason?: string): Promise<KeyInfo> {
     await this.#assertWrapsNothing(id, 'destroy')
     return this.#transition('destroy', id, 'destroyed', reason)
+  }
+
+  /** How often others wanted to decrypt under a key since it was retired. @throws KeyNotFoundError, KeyRecordError */
+  async attempts(id: string): Promise<Attempts> {
+    const { state, stateAt } = await readKey(this.#parts, id)
+    if (state !== 'destroy_scheduled') return { reports: 0, last: null }
+    await this.#parts.keyring.ledger.sync()
+    return this.#parts.keyring.ledger.attempts(id, stateAt)
+  }
+
+  /** How many keys, and tombstones of keys, stand under a root key. Read now, a page at a time. @throws KeyStoreError */
+  async countWrapped(rootId: string): Promise<number> {
+    assertKeyId(rootId)
+    let count = 0
+    for (let after: string | undefined; ; ) {
+      const page = await this.#parts.store.list({
+        parent: rootId,
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      })
+      count += page.length
+      after = page.at(-1)?.id
+      if (page.length < PAGE) return count
+    }
+  }
+
+  /** The canonical text of a key's scope, which `KeyInfo` shows in words. @throws KeyNotFoundError, KeyRecordError */
+  async scopeText(id: string): Promise<string> {
+    return (await readKey(this.#parts, id)).scope
   }
 
   /** Brings the active keys of these scopes into memory, making those that never existed. */

@@ -143,6 +143,22 @@ export class Keyring {
     return keys as IndexKey[]
   }
 
+  /** Hears of every attempt to decrypt under a retired key. */
+  onAttempt: ((id: string) => void) | undefined
+
+  /** Refuses a key that was retired, and tells whoever counts. @throws KeyUnavailableError */
+  assertNotRetired(id: string): void {
+    const state = this.ledger.latest(id)?.state
+    if (state !== 'destroy_scheduled') return
+    this.#events.emit({ type: 'key.denied', keyId: id, state })
+    this.onAttempt?.(id)
+    throw new KeyUnavailableError(
+      `key ${id} was taken out of use and is to be destroyed: cancel its retirement to read what it encrypted`,
+      state,
+      id,
+    )
+  }
+
   /** Whether a scope's active key is in memory and may be used now. */
   holds(purpose: KeyPurpose, scope: string): boolean {
     const id = this.#active.get(slot(purpose, scope))

@@ -361,6 +361,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     const key = this.#parts.keyring.find(id)
     if (key !== undefined) return key
     this.#parts.keyring.assertOpen()
+    this.#parts.keyring.assertNotRetired(id)
     throw new KeyNotResidentError(
       `key ${id}`,
       'call `decryptMany`, or `await room.unlock([scope])` for its tenant or subject first',

@@ -77,6 +77,7 @@ export class ValueCipher {
     const key = this.#keyring.find(keyId)
     if (key === undefined) {
       this.#keyring.assertOpen()
+      this.#keyring.assertNotRetired(keyId)
       throw new KeyNotResidentError(`key ${keyId}`, 'call `await room.unlock([scope])` with its scope first')
     }
     if (!(key instanceof DataKey) || key.purpose !== purpose || key.scope !== scope) throw this.#failed(keyId)

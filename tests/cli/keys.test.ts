@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyStoreFile, fileKeyStore } from '../../providers/file/index.ts'
 import { rawAes } from '../../providers/raw/index.ts'
@@ -9,6 +10,8 @@ import type { KeyInfo } from '../../src/keys/key-info.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
 import { capture } from './capture.ts'
 
+/** Twice the interval in which other processes hear of a rotation. */
+const WRITERS_MS = 220
 const FIRST = Buffer.alloc(32, 7)
 const SECOND = Buffer.alloc(32, 8)
 let folder: string
@@ -30,6 +33,8 @@ export default defineStrongroom({
   name: 'billing',
   kms: [${list.join(', ')}],
   store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
+  keyring: { refreshInterval: 100 },
+  quarantineDays: 0,
 })
 `,
   )
@@ -118,20 +123,30 @@ describe('strongroom keys', () => {
     expect(rotation).toMatchObject({ replaced: { id: old.id, state: 'decrypt_only' }, created: { generation: 2 } })
     const early = await strongroom(['keys', 'destroy', begin, '--yes'])
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('cannot destroy key')])
-    expect(await json('keys', 'retire', begin, '--yes')).toMatchObject({ state: 'destroy_scheduled' })
+    await delay(WRITERS_MS)
+    const overridden = ['--override', 'uncounted', 'backups', '--reason', 'counted by hand', '--yes']
+    expect(await json('keys', 'retire', begin, ...overridden)).toMatchObject({ done: { state: 'destroy_scheduled' } })
     expect(await json('keys', 'cancel-retire', begin)).toMatchObject({ state: 'decrypt_only' })
     expect(await json('keys', 'compromise', begin, '--yes')).toMatchObject({ state: 'compromised' })
-    await json('keys', 'retire', begin, '--yes')
-    const { stdout } = await strongroom(['keys', 'destroy', begin, '--yes'])
-    expect(stdout).toBe(`${old.id} is destroyed\n`)
-    expect(await json('keys', 'show', old.id)).toMatchObject({ state: 'destroyed', wraps: [] })
+    await delay(WRITERS_MS)
+    await json('keys', 'retire', begin, ...overridden)
+    const unseen = await strongroom(['keys', 'destroy', begin, '--yes'])
+    expect([unseen.code, unseen.stderr]).toEqual([1, expect.stringContaining(`strongroom retire ${old.id} --destroy`)])
+    await delay(WRITERS_MS)
+    const { stdout } = await strongroom(['retire', begin, '--destroy', ...overridden])
+    expect(stdout).toMatch(new RegExp(`${old.id} is destroyed\n$`))
+    expect(await json('keys', 'show', old.id)).toMatchObject({
+      state: 'destroyed',
+      wraps: [],
+      reason: 'counted by hand (overridden: uncounted, backups)',
+    })
   })
 
   test('what cannot be taken back wants the whole id typed, or --yes', async () => {
     await (await room()).close()
     const { id } = await dataKey()
     const begin = id.slice(0, 8)
-    for (const step of ['suspend', 'compromise', 'retire', 'destroy']) {
+    for (const step of ['suspend', 'compromise', 'destroy']) {
       const piped = await strongroom(['keys', step, begin])
       expect([piped.code, piped.stderr]).toEqual([2, expect.stringContaining('--yes')])
       for (const input of ['y\n', `${begin}\n`, '']) {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
@@ -9,6 +10,8 @@ import { createPeople, type Room } from '../rotation/people.ts'
 import { capture } from './capture.ts'
 
 const ROWS = 300
+/** Twice the interval in which other processes hear of a rotation. */
+const WRITERS_MS = 220
 
 let server: TestPostgres
 let pool: pg.Pool
@@ -38,6 +41,9 @@ export default defineStrongroom({
   store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
   records: { people },
   tables: { people: postgresTable({ connectionString: ${JSON.stringify(server.connectionString)}, table: 'people' }) },
+  keyring: { refreshInterval: 100 },
+  quarantineDays: 0,
+  backups: { keepDays: 0 },
 })
 `,
   )
@@ -76,6 +82,35 @@ describe('the commands for tables', () => {
     const page = readFileSync(join(folder, 'census.html'), 'utf8')
     expect(page).toContain('<svg')
     expect(page).not.toMatch(/src=|href=|<script/)
+  })
+
+  test('say no, with the rows, to retiring a key that is used, and yes when it is not; then retire and destroy it', async () => {
+    const [rotation] = JSON.parse((await strongroom('rotate', '--tenant', 'acme', '--json')).stdout)
+    const { id } = rotation.replaced
+    await delay(WRITERS_MS)
+    const no = await strongroom('retire', id)
+    expect(no.code).toBe(1)
+    expect(no.stdout).toMatch(/rows +NO +rows are left under it: 100 in postgres people.email/)
+    expect(no.stdout).toContain('no: it may not be retired')
+    expect(no.stderr).toContain('hint: strongroom reencrypt people')
+    const refused = await strongroom('retire', id, '--json', '--yes')
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([1, { allowed: false, state: 'decrypt_only' }])
+
+    await strongroom('reencrypt')
+    const yes = await strongroom('retire', id, '--check', '--json')
+    expect([yes.code, JSON.parse(yes.stdout)]).toMatchObject([0, { allowed: true, step: 'retire' }])
+    expect((await strongroom('retire', id, '--destroy')).code).toBe(1)
+    expect(await strongroom('retire', id)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') })
+    const done = await strongroom('retire', id, '--yes')
+    expect(done).toMatchObject({ code: 0 })
+    expect(done.stdout).toMatch(/yes: it may be retired[\s\S]*is destroy_scheduled\n$/)
+    await delay(WRITERS_MS)
+    const next = await strongroom('retire', id)
+    expect(next).toMatchObject({ code: 0, stderr: expect.stringContaining(`strongroom retire ${id} --destroy`) })
+    const gone = await strongroom('retire', id, '--destroy', '--yes', '--json')
+    expect([gone.code, JSON.parse(gone.stdout)]).toMatchObject([0, { step: 'destroy', done: { state: 'destroyed' } }])
+    expect(await strongroom('retire', id, '--override', 'backups')).toMatchObject({ code: 2 })
+    expect(await strongroom('retire', id, '--override', 'rows', '--reason', 'x')).toMatchObject({ code: 2 })
   })
 
   test('name rows that cannot be read, leave them, and end with 1', async () => {

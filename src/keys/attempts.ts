@@ -1,0 +1,57 @@
+import type { KeyStore } from '../key-store.ts'
+import type { Clock } from './clock.ts'
+import type { Keyring } from './keyring.ts'
+
+/** What the key log holds of attempts to use a retired key. */
+export interface Attempts {
+  /** Entries in the key log: at most one a minute and process. */
+  readonly reports: number
+  /** ISO 8601; null when there was none. */
+  readonly last: string | null
+}
+
+/** The action of a log entry that changes nothing: somebody wanted to decrypt under a retired key. */
+export const ATTEMPT = 'attempt'
+
+const EVERY_MS = 60_000
+const MAX_KEYS = 1000
+const TRIES = 10
+
+/**
+ * Writes into the key log that a retired key was wanted for decryption, so that whoever destroys it knows that something
+ * still needs it. At most one entry a key, minute and process: whoever can write ciphertexts must not be able to fill the log.
+ */
+export class AttemptLog {
+  readonly #store: KeyStore
+  readonly #keyring: Keyring
+  readonly #clock: Clock
+  /** When each key may be reported again. */
+  readonly #next = new Map<string, number>()
+
+  constructor(options: { store: KeyStore; keyring: Keyring; clock: Clock }) {
+    this.#store = options.store
+    this.#keyring = options.keyring
+    this.#clock = options.clock
+  }
+
+  /** Notes an attempt; nobody waits for it, and an attempt that cannot be written is written with the next. */
+  note(id: string): void {
+    const now = this.#clock.now()
+    if ((this.#next.get(id) ?? 0) > now || (this.#next.size >= MAX_KEYS && !this.#next.has(id))) return
+    this.#next.set(id, now + EVERY_MS)
+    this.#write(id).catch(() => this.#next.delete(id))
+  }
+
+  async #write(id: string): Promise<void> {
+    const { ledger } = this.#keyring
+    for (let tries = 0; tries < TRIES; tries++) {
+      const change = ledger.latest(id)
+      if (change?.state !== 'destroy_scheduled') return
+      const root = await this.#keyring.activeRoot()
+      const body = { at: this.#clock.date().toISOString(), action: ATTEMPT, changes: [change] }
+      const result = await this.#store.commit({ puts: [], log: root.signEntry(ledger.head, body) })
+      await ledger.sync()
+      if (result.written) return
+    }
+  }
+}
