@@ -26,6 +26,8 @@ export interface JobProgress {
   readonly counts: JobCounts
   /** Rows that were set aside, at most 1,000 of them. */
   readonly aside: readonly RowKey[]
+  /** What the job must remember from one phase to the next. */
+  readonly kept?: Readonly<Record<string, string>>
 }
 
 /** A job as its database keeps it. */

@@ -62,7 +62,7 @@ export interface TableColumn {
   readonly width: number | null
 }
 
-/** One index as the database declares it. */
+/** One index as the database declares it, and can use it. */
 export interface TableIndex {
   readonly name: string
   readonly columns: readonly string[]
@@ -79,6 +79,42 @@ export interface TableDescription {
   /** Bytes of the table with its indexes. */
   readonly bytes: number
 }
+
+/**
+ * Keeps columns that are derived from another from going stale: when an update changes `source` and leaves the first of
+ * `derived` as it was, all of `derived` become null in the same update. An update that sets both is left alone.
+ */
+export interface TableGuard {
+  readonly name: string
+  /** `derived` is empty for no source. */
+  readonly watched: readonly { readonly source: string; readonly derived: readonly string[] }[]
+}
+
+/** A change to a table itself. Each is harmless when it was made already, but for `rename`. */
+export type TableChange =
+  /** A column that may be null; of the type `type`, as `describe` names it, or of one for text or bytes of up to `width`. */
+  | {
+      readonly kind: 'add-column'
+      readonly column: string
+      readonly holds: 'text' | 'bytes'
+      readonly width?: number
+      readonly type?: string
+    }
+  | { readonly kind: 'drop-column'; readonly column: string }
+  /** Whether a column may be null; the table is not locked for longer than the database needs. */
+  | { readonly kind: 'allow-null' | 'refuse-null'; readonly column: string }
+  /** Made while others write, where the database can. */
+  | { readonly kind: 'add-index'; readonly index: string; readonly column: string }
+  | { readonly kind: 'drop-index'; readonly index: string }
+  /** Makes a guard, or makes it anew. */
+  | { readonly kind: 'guard'; readonly guard: TableGuard }
+  | { readonly kind: 'unguard'; readonly name: string }
+  /** Renames columns, in order, and makes the guard anew over the new names: all at once, where the database can. */
+  | {
+      readonly kind: 'rename'
+      readonly columns: readonly { readonly from: string; readonly to: string }[]
+      readonly guard: TableGuard
+    }
 
 /**
  * How Strongroom reaches the rows of one table. It decides nothing and knows no key: it pages, counts and compares.
@@ -111,7 +147,18 @@ export interface Table {
   /** How far replicas are behind, in ms; 0 without replicas. */
   lag(): Promise<number>
 
-  /** Runs statements that change the table, one after the other, each outside of a transaction. */
+  /**
+   * The statements of a change, for `run` and for people to read. Nothing is changed.
+   *
+   * @throws TableError (`misconfigured`) when the database cannot make such a change
+   */
+  changeSql(change: TableChange): Promise<readonly string[]>
+
+  /**
+   * Runs statements that change the table, one after the other, each outside of a transaction.
+   *
+   * @throws TableError (`locked`) when others held the table for too long; then the statement did nothing
+   */
   run(statements: readonly string[]): Promise<void>
 
   /** The jobs that are kept in this table's database. */

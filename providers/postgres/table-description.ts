@@ -60,7 +60,8 @@ const COLUMNS = `select a.attname::text as name, format_type(a.atttypid, a.attty
   case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end as width
 from pg_attribute a where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`
 
-const INDEXES = `select i.relname::text as name, x.indisunique and x.indpred is null and x.indisvalid as unique, x.indisprimary as primary,
+/** An index that is still being made, or whose making was cut short, is not valid: no query uses it. */
+const INDEXES = `select i.relname::text as name, x.indisunique and x.indpred is null as unique, x.indisprimary as primary,
   array(select a.attname::text from unnest(x.indkey) with ordinality as k(attnum, at)
     join pg_attribute a on a.attrelid = x.indrelid and a.attnum = k.attnum where k.at <= x.indnkeyatts order by k.at) as columns
-from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = $1::oid order by i.relname`
+from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = $1::oid and x.indisvalid order by i.relname`

@@ -11,6 +11,7 @@ import {
 } from './client.ts'
 import { tableError } from './faults.ts'
 import { postgresJobs } from './jobs.ts'
+import { changeStatements } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
 import { type QualifiedName, qualifiedName, quote } from './table-name.ts'
 import { headsSql, pageSql, splitsSql } from './table-sql.ts'
@@ -111,6 +112,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
         }
         return Number(rows[0]?.ms ?? 0)
       }),
+    changeSql: async (change) => changeStatements(name, change),
     run: (statements) =>
       call(async (pool) => {
         for (const statement of statements) await pool.query(statement)

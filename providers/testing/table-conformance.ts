@@ -3,30 +3,10 @@ import { Buffer } from 'node:buffer'
 import { InvalidInputError, JobBusyError, JobLostError } from '../../src/errors.ts'
 import { type JobProgress, NO_PROGRESS } from '../../src/job.ts'
 import type { RowKey } from '../../src/row-key.ts'
-import type { RowChange, Table } from '../../src/table.ts'
+import type { RowChange } from '../../src/table.ts'
 import { type ConformanceCase, casesOf } from './conformance-case.ts'
-
-/** One row of the table that the suite works on. */
-export interface SampleRow {
-  readonly tenant: number
-  readonly id: string
-  readonly note: string | null
-  readonly raw: Uint8Array | null
-  /** A day, as `2026-11-30`. */
-  readonly born: string | null
-}
-
-/** What the suite needs to know about a table. */
-export interface TableHarness {
-  /** Empty, with the columns of `SampleRow` and the primary key `(tenant, id)`; `note` holds text, `raw` bytes, `born` a date. */
-  readonly table: Table
-  /** A second handle on the same table, as another process would have. */
-  readonly second: Table
-  insert(rows: readonly SampleRow[]): Promise<void>
-  /** Every row, in the order of the key. */
-  rows(): Promise<SampleRow[]>
-  close?(): Promise<void>
-}
+import { changePromises } from './table-changes.ts'
+import { row, type TableHarness, type TablePromises } from './table-harness.ts'
 
 /**
  * Every promise of the `Table` contract, for any test runner.
@@ -34,24 +14,15 @@ export interface TableHarness {
  * @param make called before each case for an empty table without jobs; its `close` is called after
  */
 export function tableConformance(make: () => Promise<TableHarness>): ConformanceCase[] {
-  return casesOf(make, { ...readPromises, ...writePromises, ...countPromises, ...jobPromises })
+  return casesOf(make, { ...readPromises, ...writePromises, ...countPromises, ...changePromises, ...jobPromises })
 }
 
-type Promises = Readonly<Record<string, (harness: TableHarness) => Promise<void>>>
-
-const row = (tenant: number, id: string, note: string | null = `note of ${id}`): SampleRow => ({
-  tenant,
-  id,
-  note,
-  raw: note === null ? null : Buffer.from([0, 255, tenant]),
-  born: '2001-02-28',
-})
 const many = (count: number) =>
   Array.from({ length: count }, (_, at) => row((at % 3) * 10, `id ${String(at).padStart(5, '0')}`))
 const COLUMNS = ['note', 'raw'] as const
 const STALE_MS = 60_000
 
-const readPromises: Promises = {
+const readPromises: TablePromises = {
   'describes its primary key, its columns and what they hold': async ({ table }) => {
     const { primaryKey, columns } = await table.describe()
     deepEqual(primaryKey, ['tenant', 'id'])
@@ -136,7 +107,7 @@ const readPromises: Promises = {
   },
 }
 
-const writePromises: Promises = {
+const writePromises: TablePromises = {
   'writes a row that holds what is expected, and says so': async ({ table, insert, rows }) => {
     await insert([row(1, 'a'), row(1, 'b', null)])
     const made = await table.write([
@@ -214,7 +185,7 @@ const writePromises: Promises = {
   },
 }
 
-const countPromises: Promises = {
+const countPromises: TablePromises = {
   'counts rows by how a column of text begins': async ({ table, insert }) => {
     await insert([
       row(1, 'a', 'x1_abcd'),
@@ -279,7 +250,7 @@ const progress = (after: RowKey): JobProgress => ({
   counts: { rows: 5, written: 4, changed: 1, failed: 0 },
 })
 
-const jobPromises: Promises = {
+const jobPromises: TablePromises = {
   'makes the table of jobs any number of times, from several processes at once': async ({ table, second }) => {
     deepEqual(await table.jobs.list({ limit: 10, staleMs: STALE_MS }), [])
     await Promise.all([table.jobs.create(), second.jobs.create(), table.jobs.create()])
@@ -341,6 +312,14 @@ const jobPromises: Promises = {
     ])
     const [listed] = await table.jobs.list({ record: 'people', limit: 1, staleMs: STALE_MS })
     deepEqual(listed?.progress, progress(['1', 'a']))
+  },
+  'remembers a phase, and what the job keeps for the next one': async ({ table, second }) => {
+    await table.jobs.create()
+    const { id, token } = await table.jobs.start({ ...START, kind: 'migrate', phase: 'add' })
+    const kept = { 'note type': 'text "of" any length', note: 'ü' }
+    await table.jobs.write({ id, token, state: 'stopped', phase: 'backfill', progress: { ...NO_PROGRESS, kept } })
+    const again = await second.jobs.start({ ...START, kind: 'migrate', phase: 'add' })
+    deepEqual([again.phase, again.progress], ['backfill', { ...NO_PROGRESS, kept }])
   },
   'works on several ranges of a table at once, but not on a range and the whole': async ({ table, second }) => {
     await table.jobs.create()
