@@ -19,9 +19,9 @@ export const aspnet: LegacyScheme = {
   name: 'aspnet',
   parse: (stored) => {
     const bytes = stored.length <= V3_MAX_LENGTH ? parseBase64(stored) : undefined
-    if (bytes === undefined || bytes.byteLength < V2_LENGTH) return undefined
+    if (bytes === undefined) return undefined
     if (bytes[0] === 0) return bytes.byteLength === V2_LENGTH ? version2(bytes) : undefined
-    return bytes[0] === 1 ? version3(bytes) : undefined
+    return bytes[0] === 1 && bytes.byteLength > V3_HEADER ? version3(bytes) : undefined
   },
 }
 

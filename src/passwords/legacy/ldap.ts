@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { LegacyScheme } from '../stored-hash.ts'
 import { parseBase64 } from './encodings.ts'
 
-const FORMAT = /^\{([A-Z0-9-]{3,8})\}([A-Za-z0-9+/]+=*)$/
+const FORMAT = /^\{([A-Za-z0-9-]{3,8})\}([A-Za-z0-9+/]+=*)$/
 const MAX_SALT = 64
 
 /** By the name in braces: the hash, its length in bytes, and whether a salt follows it. */
@@ -21,13 +21,14 @@ const SCHEMES = new Map<string, { hash: string; length: number; salted: boolean 
 
 /**
  * LDAP user passwords: `{SSHA}`, `{SSHA512}` and their relatives, salted and not. RFC 2307 and OpenLDAP.
- * Trap: the salt stands behind the digest inside one base64 text, so its length is what is left over.
+ * Trap: the salt stands behind the digest inside one base64 text, so its length is what is left over; and some
+ * servers write the name in lower case.
  */
 export const ldap: LegacyScheme = {
   name: 'ldap',
   parse: (stored) => {
     const [, name, text] = FORMAT.exec(stored) ?? []
-    const scheme = SCHEMES.get(name ?? '')
+    const scheme = SCHEMES.get(name?.toUpperCase() ?? '')
     const bytes = parseBase64(text ?? '')
     if (name === undefined || scheme === undefined || bytes === undefined) return undefined
     const saltLength = bytes.byteLength - scheme.length

@@ -64,6 +64,37 @@ describe('bcrypt', () => {
   })
 })
 
+describe('ASP.NET Core Identity', () => {
+  const header = (salt: number) => Buffer.from([1, 0, 0, 0, 2, 0, 0, 0, 50, 0, 0, 0, salt])
+  const stored = (salt: number, length: number) =>
+    Buffer.concat([header(salt), Buffer.alloc(length, 7)]).toString('base64')
+
+  test('a key of 16 bytes is the shortest that is read, and a salt of 16 the shortest salt', () => {
+    expect(hasher.inspect(stored(16, 16 + 16))).toMatchObject({ scheme: 'aspnet-v3', cost: 'iterations=50' })
+    for (const text of [
+      stored(16, 16 + 15),
+      stored(15, 15 + 32),
+      stored(16, 16),
+      stored(255, 40),
+      stored(16, 0),
+      'AQ==',
+      'AA==',
+    ]) {
+      expect(hasher.inspect(text).scheme).toBe('unreadable')
+    }
+  })
+})
+
+describe('LDAP', () => {
+  test('the name of the scheme is read in either case, and stays as it is written when wrapped', async () => {
+    const stored = '{sha}W6ph5Mm5Pz8GgiULbPgzG37mj9g='
+    expect((await hasher.verify('password', stored)).valid).toBe(true)
+    const wrapped = await hasher.wrapLegacy(stored)
+    expect((await hasher.verify('password', wrapped)).valid).toBe(true)
+    expect((await hasher.verify('Password', wrapped)).valid).toBe(false)
+  })
+})
+
 describe('Firebase', () => {
   // The example that the project firebase/scrypt publishes.
   const project = {
