@@ -19,6 +19,12 @@ export default defineConfig({
     maxWorkers: '100%',
     // Its own tsconfig: the type checker reads what the type tests import, and not the whole project once more.
     typecheck: { enabled: true, include: ['tests/types/**/*.test-d.ts'], tsconfig: 'tests/types/tsconfig.json' },
-    coverage: { provider: 'v8', include: ['src/**', 'providers/**'] },
+    coverage: {
+      provider: 'v8',
+      // Continuous integration measures what the ordinary tests cover in the one run that it makes of them.
+      enabled: process.env.STRONGROOM_COVERAGE === '1',
+      include: ['src/**', 'providers/**'],
+      reporter: process.env.STRONGROOM_COVERAGE === '1' ? ['text-summary'] : ['text', 'html'],
+    },
   },
 })

@@ -46,7 +46,10 @@ export interface PasswordHasher {
    */
   verify(password: string, stored: string | null | undefined, options?: PasswordOptions): Promise<PasswordVerification>
 
-  /** Whether stored text is weaker than, or other than, what `hash` writes today. */
+  /**
+   * Whether stored text is weaker than, or other than, what `hash` writes today. Of a peppered hash it tells only whether
+   * the pepper is the current one: what is inside is bound to its user, and `verify` judges that.
+   */
   needsRehash(stored: string): boolean
 
   /**

@@ -1,21 +1,23 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { KMS } from '@aws-sdk/client-kms'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { awsKms, dynamoKeyStore } from '../../../providers/aws/index.ts'
 import { keyStoreConformance, kmsConformance } from '../../../providers/testing/index.ts'
 import { sampleRecord } from '../../../providers/testing/sample-records.ts'
 import { InvalidInputError, KeyStoreError } from '../../../src/errors.ts'
-import { startMoto, type TestMoto } from '../../fixtures/moto.ts'
+import { describeComponent } from '../../components/component.ts'
+import { motoMissing, startMoto, type TestMoto } from '../../fixtures/moto.ts'
 
 /** The promises that are about conditions and transactions. */
 const QUICK = /revision|one active key|swapped|generation is used once|whole or not|of 20 that rotate|log grows|filters/
 
-const moto = await startMoto()
+const missing = motoMissing()
+const moto = missing === undefined ? await startMoto() : undefined
 const { connection } = moto ?? ({ connection: {} } as TestMoto)
 afterAll(async () => moto?.stop())
 
-describe.skipIf(moto === undefined)('awsKms on moto, with the real client', () => {
+describeComponent('awsKms on moto, with the real client', missing, () => {
   const newKey = async () => {
     const admin = new KMS(connection)
     const { KeyMetadata } = await admin.createKey({})
@@ -47,7 +49,7 @@ describe.skipIf(moto === undefined)('awsKms on moto, with the real client', () =
   })
 })
 
-describe.skipIf(moto === undefined)('dynamoKeyStore on moto, with the real client', () => {
+describeComponent('dynamoKeyStore on moto, with the real client', missing, () => {
   const make = (table = `keys-${randomUUID()}`) =>
     dynamoKeyStore({ tableName: table, createTable: true, ...connection })
   const harness = async () => {
