@@ -15,6 +15,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     testTimeout: 30_000,
+    hookTimeout: 60_000, // a server starts in one second, and in twenty where the machine is busy
     // Most of a test's time is waiting, so that one worker a core is not too many.
     maxWorkers: '100%',
     // Its own tsconfig: the type checker reads what the type tests import, and not the whole project once more.
