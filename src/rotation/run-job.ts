@@ -22,15 +22,21 @@ export interface JobOptions {
   readonly until?: RowKey
 }
 
-/** What a job does with a page of rows. */
-export interface JobWork {
-  readonly kind: JobKind
-  readonly record: string
-  readonly phase: string
+/** What is done with every page of rows, pass after pass. */
+export interface PassWork {
   readonly columns: readonly string[]
   readonly texts?: readonly string[]
   /** @returns the changes to make, and the keys of the rows that could not be read */
   readonly rows: (rows: readonly TableRow[]) => Promise<{ changes: readonly RowChange[]; failed: readonly RowKey[] }>
+  /** Whether a whole pass with these counts was the last; by default, when it wrote nothing and nothing changed meanwhile. */
+  readonly isLast?: (pass: JobCounts) => boolean
+}
+
+/** What a job is, and what it does with a page of rows. */
+export interface JobWork extends PassWork {
+  readonly kind: JobKind
+  readonly record: string
+  readonly phase: string
 }
 
 /** How a job ended. */
@@ -57,38 +63,52 @@ const DEFAULT_STALE_MS = 60_000
  * @throws JobBusyError, JobLostError, TableError, SystemicFailureError; the signal's reason when it ends early
  */
 export async function runJob(table: Table, work: JobWork, options: JobOptions = {}): Promise<JobReport> {
-  const { batch = DEFAULT_BATCH, staleMs = DEFAULT_STALE_MS, dryRun = false, signal } = options
-  assertWhole('batch', batch, 1, 10_000)
-  assertWhole('staleMs', staleMs, 1_000, 86_400_000)
-  const throttle = new Throttle(table, options.throttle)
-  signal?.throwIfAborted()
-  if (!dryRun) await table.jobs.create()
-  const job = dryRun
+  const { staleMs } = settingsOf(table, options)
+  options.signal?.throwIfAborted()
+  if (!options.dryRun) await table.jobs.create()
+  const job = options.dryRun
     ? undefined
     : await table.jobs.start({ ...work, from: options.from ?? null, until: options.until ?? null, staleMs })
-  const run = new Run(table, work, job, { ...options, batch, throttle, staleMs })
+  const { progress, complete } = await runPasses(table, work, job, options)
+  if (job !== undefined) {
+    // A job that gave up begins with the first row and the first pass when it is started again.
+    const end = complete ? progress : { ...progress, after: null, pass: 1 }
+    await table.jobs.write({ ...held(job), state: complete ? 'done' : 'stopped', progress: end })
+  }
+  return { id: job?.id, complete, counts: progress.counts, passes: progress.pass, aside: progress.aside }
+}
+
+/**
+ * The passes of a job that is held, from where it stopped; without a job, one pass that writes nothing. When it fails the
+ * job is written as stopped or failed; when it comes to its end the job is left running.
+ *
+ * @throws as `runJob`
+ */
+export async function runPasses(
+  table: Table,
+  work: PassWork,
+  job: Job | undefined,
+  options: JobOptions = {},
+): Promise<{ progress: JobProgress; complete: boolean }> {
+  const run = new Run(table, work, job, settingsOf(table, options))
   try {
     const progress = await run.passes()
-    if (job !== undefined) {
-      // A job that gave up begins with the first row and the first pass when it is started again.
-      const end = run.complete ? progress : { ...progress, after: null, pass: 1 }
-      await table.jobs.write({ ...held(job), state: run.complete ? 'done' : 'stopped', progress: end })
-    }
-    return {
-      id: job?.id,
-      complete: run.complete,
-      counts: progress.counts,
-      passes: progress.pass,
-      aside: progress.aside,
-    }
+    return { progress, complete: run.complete }
   } catch (error) {
     if (job !== undefined) {
-      const state = signal?.aborted ? 'stopped' : 'failed'
+      const state = options.signal?.aborted ? 'stopped' : 'failed'
       // The batch in hand was not written: what is kept is the progress of the one before.
       await table.jobs.write({ ...held(job), state, progress: run.progress }).catch(() => undefined)
     }
     throw error
   }
+}
+
+function settingsOf(table: Table, options: JobOptions): Settings {
+  const { batch = DEFAULT_BATCH, staleMs = DEFAULT_STALE_MS } = options
+  assertWhole('batch', batch, 1, 10_000)
+  assertWhole('staleMs', staleMs, 1_000, 86_400_000)
+  return { ...options, batch, staleMs, throttle: new Throttle(table, options.throttle) }
 }
 
 type Settings = JobOptions & { readonly batch: number; readonly throttle: Throttle; readonly staleMs: number }
@@ -97,12 +117,12 @@ class Run {
   progress: JobProgress
   complete = false
   readonly #table: Table
-  readonly #work: JobWork
+  readonly #work: PassWork
   readonly #job: Job | undefined
   readonly #settings: Settings
   readonly #lastPass: number
 
-  constructor(table: Table, work: JobWork, job: Job | undefined, settings: Settings) {
+  constructor(table: Table, work: PassWork, job: Job | undefined, settings: Settings) {
     this.#table = table
     this.#work = work
     this.#job = job
@@ -118,7 +138,7 @@ class Run {
       await this.#pass()
       const { counts, pass } = this.progress
       // A pass that was begun by another process may have written before it stopped: only a whole one proves the end.
-      const isClean = before !== undefined && counts.written === before.written && counts.changed === before.changed
+      const isClean = before !== undefined && (this.#work.isLast ?? wroteNothing)(difference(counts, before))
       // A dry run changes nothing, so that another pass would find the same.
       this.complete = isClean || this.#job === undefined
       if (this.#job === undefined || isClean || pass >= this.#lastPass) return this.progress
@@ -166,10 +186,10 @@ class Run {
     signal?.throwIfAborted()
     await throttle.before(rows.length, signal)
     const { changes, failed } = await this.#work.rows(rows)
-    const { counts, aside, pass } = this.progress
+    const { counts, aside } = this.progress
     const after = (written: number): JobProgress => ({
+      ...this.progress,
       after: last,
-      pass,
       counts: {
         rows: counts.rows + rows.length,
         written: counts.written + written,
@@ -190,6 +210,19 @@ class Run {
 
 function held({ id, token }: Job): { id: string; token: number } {
   return { id, token }
+}
+
+function wroteNothing({ written, changed }: JobCounts): boolean {
+  return written === 0 && changed === 0
+}
+
+function difference(now: JobCounts, before: JobCounts): JobCounts {
+  return {
+    rows: now.rows - before.rows,
+    written: now.written - before.written,
+    changed: now.changed - before.changed,
+    failed: now.failed,
+  }
 }
 
 function same(a: RowKey, b: RowKey): boolean {
