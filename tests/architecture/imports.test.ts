@@ -24,6 +24,7 @@ const ORDER = [
   'keys',
   'index',
   'records',
+  'mapping',
   'messages',
   'passwords',
   'rotation',
@@ -35,6 +36,8 @@ const ORDER = [
 ]
 /** What a provider may use of src. */
 const OPEN_TO_PROVIDERS = ORDER.slice(0, ORDER.indexOf('keys')).filter((part) => part !== 'format')
+/** Adapters of object mappers: they also use what mappers share, and the types of records. */
+const MAPPERS = ['drizzle', 'kysely', 'prisma', 'sequelize', 'typeorm']
 
 interface Import {
   readonly from: string
@@ -80,7 +83,9 @@ describe('the files of the project', () => {
   })
 
   test('of a provider import contracts, errors, bytes and crypto alone, and of other providers the local ones', () => {
-    const wrong = providers.filter(({ from, to }) => {
+    const wrong = providers.filter(({ from, to, isType }) => {
+      if (MAPPERS.includes(partOf(from)) && (partOf(to) === 'mapping' || (isType && partOf(to) === 'records')))
+        return false
       if (to.startsWith('providers/')) return ![partOf(from), 'file', 'memory'].includes(partOf(to))
       return !OPEN_TO_PROVIDERS.includes(partOf(to)) && partOf(from) !== 'testing'
     })

@@ -1,0 +1,152 @@
+import type { KyselyPlugin, QueryId, RootOperationNode, UnknownRow } from 'kysely'
+import { InvalidInputError } from '../../src/errors.ts'
+import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { Guard, mentions } from './guard.ts'
+import { encryptInsert, insertedTable } from './insert.ts'
+import { asNode, type Node, tableOf, walk } from './nodes.ts'
+import { readRows } from './result.ts'
+import { type Plan, Selection } from './selection.ts'
+import { type RecordsByTable, type Source, Sources, topSources } from './sources.ts'
+import { encryptUpdate } from './update.ts'
+
+/** How the plugin stands beside others. */
+export interface StrongroomPluginOptions {
+  /** A plugin that renames columns, such as `new CamelCasePlugin()`: records have the names before it. Give it here, not to Kysely. */
+  readonly names?: KyselyPlugin
+}
+
+/**
+ * A plugin for Kysely that encrypts what queries write to the tables of records, and decrypts what they read. Queries that
+ * would need the database to understand an encrypted column are refused.
+ *
+ * @param ciphers `room.records`, or some of them, by the names of their tables
+ * @returns for `new Kysely({ plugins: [...] })` or `db.withPlugin(...)`. Writes are synchronous: they throw
+ *   KeyNotResidentError for a tenant whose keys `room.unlock` has not brought into memory. Reads load the keys they need.
+ */
+export function strongroomPlugin(
+  ciphers: Readonly<Record<string, AnyCipher>>,
+  { names }: StrongroomPluginOptions = {},
+): KyselyPlugin {
+  const records = new Map(Object.entries(ciphers).map(([table, cipher]) => [table, new MappedRecord(cipher)]))
+  const plans = new WeakMap<QueryId, Plan>()
+  return {
+    transformQuery({ node, queryId }) {
+      const { query, plan } = transform(asNode(node), records)
+      if (plan !== undefined) plans.set(queryId, plan)
+      const root = query as unknown as RootOperationNode
+      return names === undefined ? root : names.transformQuery({ node: root, queryId })
+    },
+    async transformResult({ result, queryId }) {
+      const named = names === undefined ? result : await names.transformResult({ result, queryId })
+      const plan = plans.get(queryId)
+      if (plan === undefined || named.rows.length === 0) return named
+      return { ...named, rows: (await readRows(named.rows, plan)) as UnknownRow[] }
+    },
+  }
+}
+
+function transform(query: Node, records: RecordsByTable): { query: Node; plan?: Plan } {
+  if (query.kind === 'RawNode') assertRaw(query, records)
+  const sources = new Sources(query, records)
+  if (sources.all.length === 0 || !/^(Select|Insert|Update|Delete|Merge)QueryNode$/.test(query.kind)) return { query }
+  const top = topSources(query, records)
+  const guard = new Guard(sources, records)
+  if (query.kind === 'SelectQueryNode') return select(query, top, guard)
+  if (query.kind === 'MergeQueryNode') {
+    throw new InvalidInputError(
+      `a merge with ${sources.all[0]?.record.name} is not encrypted: use insert with onConflict`,
+    )
+  }
+  const written = write(query, top.sources, records, guard)
+  const rest = guardRest(written, guard, [
+    'into',
+    'table',
+    'columns',
+    'values',
+    'updates',
+    'onConflict',
+    'onDuplicateKey',
+  ])
+  if (rest.returning === undefined) return { query: rest }
+  const returning = asNode(query.returning)
+  const { selections, plan } = new Selection(top, guard).read(returning.selections as Node[])
+  return { query: asNode({ ...rest, returning: { ...returning, selections } }), plan }
+}
+
+function write(query: Node, sources: readonly Source[], records: RecordsByTable, guard: Guard): Node {
+  if (query.kind === 'InsertQueryNode') {
+    const record = records.get(insertedTable(query) ?? '')
+    if (record !== undefined) return encryptInsert(query, record, guard)
+    return { ...query, values: guard.checked(query.values), onConflict: guard.checked(query.onConflict) } as Node
+  }
+  if (query.kind !== 'UpdateQueryNode') return query
+  const target = asNode(query.table)
+  const alias = target.kind === 'TableNode' ? tableOf(target) : (target.alias as { name?: string } | undefined)?.name
+  const source = sources.find((other) => other.alias === alias)
+  if (source !== undefined) return encryptUpdate(query, source, guard)
+  if (alias !== undefined) return { ...query, updates: guard.checked(query.updates) } as Node
+  throw new InvalidInputError('an update of several tables at once is not encrypted: update one after the other')
+}
+
+function select(
+  query: Node,
+  top: { sources: readonly Source[]; tables: number },
+  guard: Guard,
+): { query: Node; plan?: Plan } {
+  const where = guard.filtered(query.where)
+  const rest = guardRest(query, guard, ['where', 'selections', 'from'])
+  const from = guard.checked(query.from)
+  const { selections, plan } = new Selection(top, guard).read((query.selections as Node[] | undefined) ?? [])
+  const read = asNode({ ...rest, where, from, selections })
+  if (plan.parts.length === 0) return { query: read }
+  assertRowsAreRows(query, plan)
+  return { query: read, plan }
+}
+
+/** Rows that the database merges or counts are not rows of one id, and rows that it cuts off cannot be filtered. */
+function assertRowsAreRows(query: Node, { parts, filters }: Plan): void {
+  const table = parts[0]?.source.record.name as string
+  const distinct = ((query.frontModifiers as Node[] | undefined) ?? []).some((node) => node.modifier === 'Distinct')
+  if (distinct || query.distinctOn !== undefined || query.groupBy !== undefined || query.setOperations !== undefined) {
+    throw new InvalidInputError(
+      `encrypted columns of ${table} differ in every row, so distinct, group by and union cannot merge them`,
+    )
+  }
+  const [searched] = filters
+  if (searched === undefined) return
+  const { notUnique } = searched.record
+  const refuse = (what: string) => notUnique.call(searched.record, searched.index.column, what)
+  if (query.limit !== undefined || query.offset !== undefined || query.fetch !== undefined || query.top !== undefined) {
+    throw refuse('a limit could cut off the row that you search')
+  }
+  for (const node of (query.selections as Node[] | undefined) ?? []) {
+    walk(node, ({ kind }) => {
+      if (kind === 'AggregateFunctionNode') throw refuse('they cannot be counted by the database')
+      return kind !== 'SelectQueryNode'
+    })
+  }
+}
+
+/** Everything of a query but the parts that are handled apart. */
+function guardRest(query: Node, guard: Guard, apart: readonly string[]): Node {
+  const skip = new Set([...apart, 'kind', 'returning'])
+  const entries = Object.entries(query).map(([name, part]) => {
+    const isPart = typeof part === 'object' && part !== null && !skip.has(name)
+    return [name, isPart ? guard.checked(part) : part]
+  })
+  return asNode(Object.fromEntries(entries))
+}
+
+function assertRaw(query: Node, records: RecordsByTable): void {
+  const texts: string[] = []
+  walk(query, (node) => {
+    if (node.kind === 'RawNode') texts.push(...(node.sqlFragments as string[]))
+    if (node.kind === 'IdentifierNode') texts.push(node.name as string)
+    return undefined
+  })
+  const table = [...records.keys()].find((name) => texts.some((text) => mentions(text, name)))
+  if (table === undefined) return
+  throw new InvalidInputError(
+    `SQL of your own on ${table} passes the encryption: run it on \`db.withoutPlugins()\`, encrypt what it writes with the record, and decrypt what it reads with decryptRows()`,
+  )
+}

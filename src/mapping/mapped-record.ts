@@ -1,0 +1,174 @@
+import { InvalidInputError } from '../errors.ts'
+import type { AnyRecord } from '../records/record-types.ts'
+import { idColumns, indexList } from '../records/schema.ts'
+
+/** A row of which nothing is known. */
+export type AnyRow = Readonly<Record<string, unknown>>
+
+/** The cipher of any record, as `room.records` has it. */
+export interface AnyCipher {
+  readonly schema: AnyRecord
+  encrypt(row: never): unknown
+  decrypt(row: never): unknown
+  encryptMany(rows: never): Promise<unknown[]>
+  decryptMany(rows: never): Promise<unknown[]>
+  index(name: never, value: never, options: never): unknown[]
+  indexMany(name: never, values: never, options: never): Promise<unknown[]>
+  filter(rows: never, name: never, value: never): unknown[]
+}
+
+/** A cipher for code that works on the rows of any record. */
+export interface RowCipher {
+  encrypt(row: AnyRow): AnyRow
+  encryptMany(rows: readonly AnyRow[]): Promise<AnyRow[]>
+  decryptMany(rows: readonly AnyRow[]): Promise<AnyRow[]>
+  index(name: string, value: unknown, options: { tenant?: unknown }): unknown[]
+  indexMany(name: string, values: readonly unknown[], options: { tenant?: unknown }): Promise<unknown[]>
+  filter<Row>(rows: readonly Row[], name: string, value: unknown): Row[]
+}
+
+/** What the adapter of an object mapper needs to know of a record, and the words with which it refuses. Holds no key. */
+export class MappedRecord {
+  readonly name: string
+  readonly cipher: RowCipher
+  /** Every field, whatever its state. */
+  readonly fields: ReadonlySet<string>
+  readonly indexColumns: ReadonlySet<string>
+  readonly ids: readonly string[]
+  readonly tenant: string | undefined
+  /** Columns without which a row can be neither encrypted nor decrypted. */
+  readonly identity: readonly string[]
+  readonly #schema: AnyRecord
+  readonly #plain: ReadonlySet<string> | 'all'
+
+  constructor(cipher: AnyCipher) {
+    const { schema } = cipher
+    const { options, fields } = schema
+    this.#schema = schema
+    this.name = schema.name
+    this.cipher = cipher as unknown as RowCipher
+    this.fields = new Set(Object.keys(fields))
+    this.ids = options.unbound === true ? [] : idColumns(options)
+    this.tenant = options.tenant
+    const scope = [options.tenant, options.subject].filter((column) => column !== undefined)
+    this.identity = [...new Set([...this.ids, ...scope])]
+    const single = Object.values(fields).flatMap((field) => indexList(field.options))
+    this.indexColumns = new Set([...single.map(({ column }) => column), ...Object.keys(options.indexes ?? {})])
+    this.#plain = options.plain === 'all' ? 'all' : new Set([...(options.plain ?? []), ...idColumns(options)])
+  }
+
+  /** Whether the database holds ciphertexts in a column, or may: a column in state `plaintext` is an ordinary one. */
+  isEncrypted(column: string): boolean {
+    const field = Object.hasOwn(this.#schema.fields, column) ? this.#schema.fields[column] : undefined
+    return field !== undefined && field.options.state !== 'plaintext'
+  }
+
+  /** Whether null is NULL in the database, so that `is null` means something. */
+  showsNull(column: string): boolean {
+    return this.#schema.fields[column]?.options.nullable === 'visible'
+  }
+
+  /** Whether a column is declared: as a field, as identity, or as one that stays as it is. */
+  isDeclared(column: string): boolean {
+    return this.fields.has(column) || this.identity.includes(column) || this.#plain === 'all' || this.#plain.has(column)
+  }
+
+  /** The column, fields and uniqueness of what `index` is asked for by this name. @throws InvalidInputError */
+  search(name: string): { column: string; fields: readonly string[]; unique: boolean } {
+    for (const [field, { options }] of Object.entries(this.#schema.fields)) {
+      const indexes = indexList(options)
+      const index = indexes.find(({ column }) => column === name) ?? (name === field ? indexes[0] : undefined)
+      if (index !== undefined) return { column: index.column, fields: [field], unique: index.unique === true }
+    }
+    const compound = this.#schema.options.indexes?.[name]
+    if (compound !== undefined) return { column: name, fields: compound.fields, unique: compound.unique === true }
+    throw new InvalidInputError(`${this.name} has no index called ${JSON.stringify(name)}`)
+  }
+
+  /**
+   * A row to insert, with null in nullable fields that were left out: a column left NULL by the database would not decrypt.
+   *
+   * @throws InvalidInputError when the identity or a field is missing
+   */
+  complete(row: AnyRow): AnyRow {
+    for (const column of this.identity) {
+      if (row[column] === undefined || row[column] === null) throw this.missingIdentity(column)
+    }
+    const out: Record<string, unknown> = { ...row }
+    for (const [name, { options }] of Object.entries(this.#schema.fields)) {
+      if (out[name] !== undefined) continue
+      delete out[name]
+      if (options.nullable === 'visible') continue
+      if (options.nullable !== true) {
+        throw new InvalidInputError(`${this.name}.${name} is missing: a row is inserted with all of its fields`)
+      }
+      out[name] = null
+    }
+    for (const column of this.indexColumns) if (row[column] !== undefined) throw this.writtenIndex(column)
+    return out
+  }
+
+  missingIdentity(column: string): InvalidInputError {
+    const make = this.ids.includes(column)
+      ? ': make it with uuidv7(), or take it from the sequence of the database, before the row is written'
+      : ''
+    return new InvalidInputError(`${this.name}.${column} is missing, and every value of the row is bound to it${make}`)
+  }
+
+  /** An error that says by which index a column is found. */
+  compared(column: string): InvalidInputError {
+    const single = indexList(this.#schema.fields[column]?.options ?? {}).map((index) => index.column)
+    const compound = Object.entries(this.#schema.options.indexes ?? {}).filter(([, index]) => {
+      return index.fields.includes(column)
+    })
+    const names = [...single, ...compound.map(([name]) => name)]
+    const advice =
+      names.length === 0 ? 'it has no index: give it one, or decrypt and filter' : `search it by ${names.join(' or ')}`
+    return new InvalidInputError(
+      `${this.name}.${column} is encrypted, differently each time, so the database cannot compare it: ${advice}`,
+    )
+  }
+
+  ordered(column: string): InvalidInputError {
+    return new InvalidInputError(
+      `${this.name}.${column} is encrypted, so an order by it is an order of random bytes: sort the rows after they are read, or keep a coarse plaintext column`,
+    )
+  }
+
+  unknownRow(columns: readonly string[]): InvalidInputError {
+    return new InvalidInputError(
+      `an update of encrypted columns of ${this.name} must know the row: give ${this.identity.join(' and ')}, each by \`=\` (missing: ${columns.join(', ')})`,
+    )
+  }
+
+  changedIdentity(column: string): InvalidInputError {
+    return new InvalidInputError(
+      `${this.name}.${column} cannot be changed by an update: every value of the row is bound to it. Read the row, insert it anew, and delete the old one`,
+    )
+  }
+
+  writtenIndex(column: string): InvalidInputError {
+    return new InvalidInputError(`${this.name}.${column} is an index column, filled from its field: leave it out`)
+  }
+
+  undeclared(column: string): InvalidInputError {
+    return new InvalidInputError(
+      `${this.name}.${column} is not declared, so it would be written as plaintext: add a field for it, or list it in \`plain\``,
+    )
+  }
+
+  notUnique(name: string, what: string): InvalidInputError {
+    return new InvalidInputError(
+      `index ${name} of ${this.name} also matches rows with other values, so ${what}: read the rows first, where they are filtered`,
+    )
+  }
+
+  /** What an update changes, checked: no identity, no index column, nothing undeclared. @throws InvalidInputError */
+  assertChanges(columns: Iterable<string>): void {
+    for (const column of columns) {
+      if (this.identity.includes(column)) throw this.changedIdentity(column)
+      if (this.indexColumns.has(column)) throw this.writtenIndex(column)
+      if (!this.isDeclared(column)) throw this.undeclared(column)
+    }
+  }
+}
