@@ -9,7 +9,7 @@ import {
   type PostgresConnection,
   type PostgresPool,
 } from './client.ts'
-import { postgresTableError } from './faults.ts'
+import { tableError } from './faults.ts'
 import { postgresJobs } from './jobs.ts'
 import { changeStatements } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
@@ -56,7 +56,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
       })
       return await work(pool)
     } catch (error) {
-      throw postgresTableError(place, error)
+      throw tableError(place, error)
     }
   }
 

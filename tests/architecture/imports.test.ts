@@ -12,6 +12,7 @@ const ORDER = [
   'optional-peer.ts',
   'wait-for.ts',
   'endpoint.ts',
+  'prisma-schema.ts',
   'crypto',
   'format',
   'kms.ts',
@@ -20,7 +21,6 @@ const ORDER = [
   'row-key.ts',
   'job.ts',
   'table.ts',
-  'sql',
   'events.ts',
   'keys',
   'index',
@@ -37,7 +37,7 @@ const ORDER = [
 ]
 /** What a provider may use of src. */
 const OPEN_TO_PROVIDERS = ORDER.slice(0, ORDER.indexOf('keys')).filter((part) => part !== 'format')
-/** Adapters of object mappers: they also use what mappers share, and the types of records. */
+/** Adapters of object mappers: they also use what mappers share, and records. */
 const MAPPERS = ['drizzle', 'kysely', 'prisma', 'sequelize', 'typeorm']
 
 interface Import {
@@ -84,9 +84,8 @@ describe('the files of the project', () => {
   })
 
   test('of a provider import contracts, errors, bytes and crypto alone, and of other providers the local ones', () => {
-    const wrong = providers.filter(({ from, to, isType }) => {
-      if (MAPPERS.includes(partOf(from)) && (partOf(to) === 'mapping' || (isType && partOf(to) === 'records')))
-        return false
+    const wrong = providers.filter(({ from, to }) => {
+      if (MAPPERS.includes(partOf(from)) && ['mapping', 'records'].includes(partOf(to))) return false
       if (to.startsWith('providers/')) return ![partOf(from), 'file', 'memory'].includes(partOf(to))
       return !OPEN_TO_PROVIDERS.includes(partOf(to)) && partOf(from) !== 'testing'
     })

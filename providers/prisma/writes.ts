@@ -1,0 +1,199 @@
+import { type Encryption, type Model, type Models, own, type RowCipher, type Values } from './models.ts'
+import { isEncrypted, isObject, refuse, refuseUnknown } from './refusals.ts'
+
+/** A row that nested writes hang on. */
+export interface Parent {
+  readonly model: Model
+  /** What is known of the row. */
+  readonly row: Values
+  /** Its data, into which the rewritten nested writes go. */
+  readonly out: Values
+  readonly isUpdate: boolean
+}
+
+/** Rewrites the nested writes of one relation. @returns columns of the parent that they fill, as far as they are known */
+export type NestedWrite = (writes: Writes, parent: Parent, name: string, value: unknown) => Promise<Values>
+
+/** Rows that are to be encrypted, gathered from one call and its nested writes. */
+export class Writes {
+  readonly models: Models
+  readonly nested: NestedWrite
+  readonly #pending = new Map<RowCipher, { row: Values; into: Values; known: ReadonlySet<string> }[]>()
+
+  constructor(models: Models, nested: NestedWrite) {
+    this.models = models
+    this.nested = nested
+  }
+
+  /** Encrypts `row` later, and puts the result into `into`, without the columns of which only the value is known here. */
+  add(cipher: RowCipher, row: Values, into: Values, known: ReadonlySet<string>): void {
+    const rows = this.#pending.get(cipher) ?? []
+    rows.push({ row, into, known })
+    this.#pending.set(cipher, rows)
+  }
+
+  /** Encrypts everything, each record as one batch. @throws as `encryptMany`; then nothing is written */
+  async encrypt(): Promise<void> {
+    for (const [cipher, pending] of this.#pending) {
+      const rows = await cipher.encryptMany(pending.map(({ row }) => row))
+      for (const [at, { into, known }] of pending.entries()) {
+        for (const [name, value] of Object.entries(rows[at] as Values)) if (!known.has(name)) into[name] = value
+      }
+    }
+  }
+}
+
+/**
+ * The data of a new row.
+ *
+ * @param known columns that Prisma fills from the row around it, or that the caller said elsewhere
+ * @returns the data as Prisma gets it, once `writes.encrypt` is done
+ */
+export async function createData(writes: Writes, model: Model, data: unknown, known: Values = {}): Promise<Values> {
+  if (!isObject(data)) refuse(model, 'data must be an object')
+  const { encryption } = model
+  const out: Values = {}
+  const row: Values = { ...known }
+  const parent: Parent = { model, row, out, isUpdate: false }
+  const parts = split(model, data)
+  for (const [name, value] of parts.here) Object.assign(row, await writes.nested(writes, parent, name, value))
+  for (const [name, value] of parts.columns) {
+    row[name] = value
+    if (!isEncrypted(model, name)) out[name] = value
+  }
+  if (encryption !== undefined) {
+    fillIdentity(writes.models, model, encryption, row, out)
+    fillNulls(model, encryption, row)
+    const { columns } = encryption.record
+    const others = Object.keys(row).filter((name) => !Object.hasOwn(out, name) && !columns.has(name))
+    writes.add(encryption.cipher, row, out, new Set(others))
+  }
+  for (const [name, value] of parts.there) await writes.nested(writes, parent, name, value)
+  return out
+}
+
+/**
+ * The data of a change to one row, or to rows of which nothing is known.
+ *
+ * @param demands the columns that the `where` demands: encrypting needs the identity among them
+ */
+export async function updateData(writes: Writes, model: Model, data: unknown, demands: Values): Promise<Values> {
+  if (!isObject(data)) refuse(model, 'data must be an object')
+  const { encryption } = model
+  const out: Values = {}
+  const parts = split(model, data)
+  const changed: Values = {}
+  for (const [name, value] of parts.columns) {
+    if (encryption?.identity.includes(name)) keepIdentity(model, name, setTo(value), demands)
+    else if (isEncrypted(model, name)) changed[name] = assigned(model, encryption as Encryption, name, value)
+    else out[name] = value
+  }
+  if (encryption !== undefined) assertPlainColumns(model, encryption, Object.keys(out))
+  if (encryption !== undefined && Object.keys(changed).length > 0) {
+    const row: Values = {}
+    for (const name of encryption.identity) {
+      if (demands[name] === undefined) {
+        refuse(
+          model,
+          `update of ${Object.keys(changed).join(', ')}: values are bound to their row, so \`where\` must say ${encryption.identity.join(' and ')} exactly; for rows that are found otherwise use updateEach`,
+        )
+      }
+      row[name] = demands[name]
+    }
+    writes.add(encryption.cipher, { ...row, ...changed }, out, new Set(encryption.identity))
+  }
+  const parent: Parent = { model, row: demands, out, isUpdate: true }
+  for (const [name, value] of [...parts.here, ...parts.there]) await writes.nested(writes, parent, name, value)
+  return out
+}
+
+interface Parts {
+  readonly columns: readonly [string, unknown][]
+  /** Relations whose columns are here, and which say what those are. */
+  readonly here: readonly [string, unknown][]
+  readonly there: readonly [string, unknown][]
+}
+
+function split(model: Model, data: Values): Parts {
+  const parts = {
+    columns: [] as [string, unknown][],
+    here: [] as [string, unknown][],
+    there: [] as [string, unknown][],
+  }
+  for (const [name, value] of Object.entries(data)) {
+    if (value === undefined) continue
+    if (model.encryption?.indexes.has(name)) {
+      refuse(model, `${name} is filled from the columns that it indexes: leave it out of data`)
+    }
+    const relation = own(model.relations, name)
+    if (relation !== undefined) parts[relation.here === undefined ? 'there' : 'here'].push([name, value])
+    else if (model.scalars.has(name)) parts.columns.push([name, value])
+    else refuseUnknown(model, name)
+  }
+  return parts
+}
+
+function fillIdentity(models: Models, model: Model, encryption: Encryption, row: Values, out: Values): void {
+  const fill = (name: string, value: unknown) => {
+    if (value === undefined) return
+    out[name] = value
+    row[name] = value
+  }
+  const { tenant, ids, newId } = encryption
+  const scope = tenant === undefined ? undefined : models.tenant()
+  if (tenant !== undefined && row[tenant] === undefined) fill(tenant, scope)
+  else if (tenant !== undefined && scope !== undefined && String(row[tenant]) !== String(scope)) {
+    refuse(model, `${tenant} of the row is not the tenant of this work, which \`tenant\` says`)
+  }
+  const [id, ...more] = ids
+  if (id !== undefined && more.length === 0 && row[id] === undefined) fill(id, newId?.())
+  for (const name of encryption.identity) {
+    if (row[name] !== undefined && row[name] !== null) continue
+    const how = ids.includes(name)
+      ? `, for example uuidv7(), or name a generator in \`ids: { ${model.name}: uuidv7 }\``
+      : ''
+    refuse(
+      model,
+      `create without ${name}: every value is bound to it, so it must be known before the row is written, and an id from the database comes too late; give it${how}`,
+    )
+  }
+}
+
+/** What is left out is null, unless a default of the database would be written as plaintext. */
+function fillNulls(model: Model, { record }: Encryption, row: Values): void {
+  for (const { name, nullable, visibleNull, state } of record.columns.values()) {
+    if (Object.hasOwn(row, name) || visibleNull || state === 'plaintext') continue
+    if (!nullable) refuse(model, `create without ${name}: a default of the database would be plaintext; give a value`)
+    row[name] = null
+  }
+}
+
+/** Plain columns must be declared, as for any row. */
+function assertPlainColumns(model: Model, { cipher, record }: Encryption, names: readonly string[]): void {
+  const { plain } = cipher.schema.options
+  if (plain === 'all') return
+  const forgotten = names.find((name) => !record.columns.has(name) && !plain?.includes(name))
+  if (forgotten !== undefined) {
+    refuse(
+      model,
+      `${forgotten} is not declared, so it would be written as plaintext: add a field for it, or list it in \`plain\``,
+    )
+  }
+}
+
+function keepIdentity(model: Model, name: string, value: unknown, demands: Values): void {
+  if (demands[name] !== undefined && String(demands[name]) === String(value)) return
+  refuse(model, `update of ${name}: every value of the row is bound to it; make a new row and delete this one`)
+}
+
+/** The value of an update such as `{ set: 'x' }`. */
+function assigned(model: Model, { record }: Encryption, name: string, value: unknown): unknown {
+  if (!isObject(value) || record.columns.get(name)?.type === 'json') return value
+  const operators = Object.keys(value)
+  if (operators.length === 1 && operators[0] === 'set') return value.set
+  refuse(model, `update of ${name} with ${operators.join(', ')}: the database cannot calculate with an encrypted value`)
+}
+
+function setTo(value: unknown): unknown {
+  return isObject(value) && Object.keys(value).length === 1 && Object.hasOwn(value, 'set') ? value.set : value
+}

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { prismaRelations, prismaRow, strongroomPrisma } from '../../../providers/prisma/index.ts'
+import { parsePrismaSchema } from '../../../src/prisma-schema.ts'
+import { prismaSchema } from './clients.ts'
+import { members, openMembers, secrets } from './members.ts'
+
+describe('the relations of a Prisma schema', () => {
+  test('are read with the columns that they fill, on both sides', () => {
+    const { Customer, Order, Tag, Member, Secret } = prismaRelations(prismaSchema)
+    expect(Customer).toEqual({ orders: { model: 'Order', there: { customerId: 'id' } }, tags: { model: 'Tag' } })
+    expect(Order).toEqual({ customer: { model: 'Customer', here: { customerId: 'id' } } })
+    expect(Tag).toEqual({ customers: { model: 'Customer' } })
+    expect(Member).toEqual({
+      invitedBy: { model: 'Member', here: { invitedById: 'id' } },
+      invited: { model: 'Member', there: { invitedById: 'id' } },
+      secrets: { model: 'Secret', there: { memberId: 'id' } },
+    })
+    expect(Secret).toEqual({ member: { model: 'Member', here: { memberId: 'id' } } })
+  })
+
+  test('are told apart by name where there are several, and read with several columns', () => {
+    const relations = prismaRelations(`
+      model A { // a comment
+        id Int
+        org String /// "//" is no comment in "@default("//")"
+        made B[] @relation("made")
+        read B[] @relation(name: "read")
+        @@id([org, id])
+      }
+      enum Kind {
+        model
+      }
+      model B {
+        text String @default("// { model C")
+        maker A @relation("made", fields: [org, makerId], references: [org, id])
+        reader A? @relation(fields: [org, readerId], references: [org, id], name: "read")
+      }`)
+    expect(relations).toEqual({
+      A: {
+        made: { model: 'B', there: { org: 'org', makerId: 'id' } },
+        read: { model: 'B', there: { org: 'org', readerId: 'id' } },
+      },
+      B: {
+        maker: { model: 'A', here: { org: 'org', makerId: 'id' } },
+        reader: { model: 'A', here: { org: 'org', readerId: 'id' } },
+      },
+    })
+  })
+
+  test('come with the comments of the fields', () => {
+    const [user] = parsePrismaSchema(
+      'model User {\n  /// above\n  email String? @map("mail") /// @encrypted\n  id Int @id\n}\r\n',
+    )
+    expect(user?.fields).toEqual([
+      {
+        name: 'email',
+        type: 'String',
+        list: false,
+        optional: true,
+        attributes: '@map("mail")',
+        documentation: 'above\n@encrypted',
+      },
+      { name: 'id', type: 'Int', list: false, optional: false, attributes: '@id', documentation: '' },
+    ])
+  })
+})
+
+describe('strongroomPrisma', () => {
+  let room: Awaited<ReturnType<typeof openMembers>>
+  beforeAll(async () => {
+    room = await openMembers()
+  })
+  afterAll(() => room.close())
+
+  const text = { typeName: 'String', isList: false }
+  const columns = { id: text, email: text, email_index: text, phone: text, phone_last4: text, role: text }
+  const client = (fields: object) => ({ member: { fields }, $extends: () => expect.unreachable() })
+  const apply = (fields: object, options: object = {}) =>
+    strongroomPrisma(room, { models: { Member: members }, ...options })(client(fields))
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['a column is missing', () => apply({ ...columns, email_index: undefined }), /email_index/],
+    [
+      'a column cannot hold ciphertexts',
+      () => apply({ ...columns, email: { typeName: 'Int', isList: false } }),
+      /email must be String/,
+    ],
+    ['a column is a list', () => apply({ ...columns, email: { ...text, isList: true } }), /email must be String/],
+    ['an id is missing', () => apply({ ...columns, id: undefined }), /no column id/],
+    [
+      'there is no such model',
+      () => strongroomPrisma(room, { models: { Nobody: members } })(client(columns)),
+      /no model Nobody/,
+    ],
+    [
+      'a relation leads nowhere',
+      () => apply(columns, { relations: { Member: { posts: { model: 'Post' } } } }),
+      /no model Post/,
+    ],
+    [
+      'a relation is a column',
+      () => apply(columns, { relations: { Member: { role: { model: 'Member' } } } }),
+      /role is a column/,
+    ],
+    [
+      'the record is not of this Strongroom',
+      () => strongroomPrisma({ records: {} }, { models: { Member: members } })(client(columns)),
+      /not one of `records`/,
+    ],
+    ['ids are for a model without a record', () => apply(columns, { ids: { Other: () => 'x' } }), /ids names Other/],
+    ['no model is named', () => strongroomPrisma(room, { models: {} }), /models is empty/],
+  ])('says so when %s', (_, attempt, says) => {
+    expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(says) }))
+  })
+
+  test('refuses a tenant that is no function', () => {
+    expect(() => apply(columns, { tenant: 'acme' })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_INPUT' }))
+  })
+
+  test('refuses an operation that it does not know, on every model', () => {
+    type Hook = (call: object) => unknown
+    let hook: Hook = () => expect.unreachable()
+    const capturing = {
+      ...client(columns),
+      secret: { fields: { id: text } },
+      $extends: ({ query }: { query?: { $allModels: { $allOperations: Hook } } }) => {
+        if (query !== undefined) hook = query.$allModels.$allOperations
+        return capturing
+      },
+    }
+    strongroomPrisma(room, { models: { Member: members } })(capturing)
+    for (const model of ['Member', 'Secret']) {
+      const call = { model, operation: 'findRaw', args: {}, query: () => expect.unreachable() }
+      expect(() => hook(call)).toThrow(/findRaw is not known/)
+    }
+  })
+})
+
+test('prismaRow gives back what it was given', () => {
+  const row = { body: { title: 'a' }, memberId: 'm1' }
+  expect(prismaRow(secrets, row)).toBe(row)
+})
