@@ -1,7 +1,7 @@
 import { describe } from './bytes.ts'
 import { ConfigError, InvalidInputError } from './errors.ts'
 import type { StrongroomEvent } from './events.ts'
-import type { KeyLogAnchor, KeyStore } from './key-store.ts'
+import type { KeyLogAnchor, KeyStore, ShredLedger } from './key-store.ts'
 import type { KmsGroupOptions } from './keys/kms-group.ts'
 import type { KmsProvider } from './kms.ts'
 import type { ReuseLimits } from './messages/data-key-cache.ts'
@@ -34,6 +34,8 @@ export interface StrongroomConfig<
   readonly store: KeyStore
   /** Keeps the end of the key log elsewhere, so that an old copy of the whole store is noticed. See the threat model. */
   readonly anchor?: KeyLogAnchor
+  /** Names the keys that were shredded, apart from the key store: a backup that brings one back is refused. */
+  readonly shredLedger?: ShredLedger
   readonly records?: Records
   /** How the command line reaches the rows of records, by their names in `records`. Not opened before it is used. */
   readonly tables?: { readonly [Name in keyof Records]?: Table }
@@ -74,6 +76,7 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   for (const provider of Array.isArray(kms) ? kms : [kms]) assertHas(provider, ['wrap', 'unwrap', 'accepts'], 'kms')
   assertHas(store, ['get', 'findActive', 'list', 'commit', 'log'], 'store')
   if (config.anchor !== undefined) assertHas(config.anchor, ['read', 'write'], 'anchor')
+  if (config.shredLedger !== undefined) assertHas(config.shredLedger, ['read', 'append'], 'shredLedger')
   const tables = Object.values<AnyRecord>(records).map((record) => record.name)
   const twice = tables.find((table, at) => tables.indexOf(table) !== at)
   if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)

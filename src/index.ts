@@ -55,13 +55,17 @@ export type {
   KeyStore,
   KeyStoreTables,
   KeyWrap,
+  ShredEntry,
+  ShredLedger,
 } from './key-store.ts'
 export type { Attempts } from './keys/attempts.ts'
 export type { KeyInfo } from './keys/key-info.ts'
 export type { AddOptions, KeyManager, ListOptions, RotateOptions } from './keys/key-manager.ts'
+export type { Proved, ReportBody, ReportVerdict } from './keys/report-proof.ts'
 export type { RewrapOptions, RewrapReport } from './keys/rewrap-keys.ts'
 export type { Rotation } from './keys/rotate-keys.ts'
 export type { KeyScope } from './keys/scope.ts'
+export type { ShreddedKey, ShredKeysOptions } from './keys/shred-keys.ts'
 export type { AllowedState } from './keys/states.ts'
 export type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from './kms.ts'
 export type { ReuseLimits } from './messages/data-key-cache.ts'
@@ -174,6 +178,7 @@ export { type CompoundIndexOptions, defineRecord, type RecordOptions, type Recor
 export { uuidv7 } from './records/uuidv7.ts'
 export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
 export { type Census, type CensusCount, type CensusOptions, census } from './rotation/census.ts'
+export type { ClearedTable } from './rotation/clear-tags.ts'
 export type { KeyRows } from './rotation/key-rows.ts'
 export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
 export {
@@ -186,6 +191,16 @@ export {
 } from './rotation/retire.ts'
 export type { BackupPolicy, RetireCheck, RetireCheckName, RetireParts } from './rotation/retire-checks.ts'
 export type { JobOptions, JobReport } from './rotation/run-job.ts'
+export {
+  type Finality,
+  finality,
+  replayShreds,
+  type ShredOptions,
+  type ShredParts,
+  type ShredReceipt,
+  shred,
+  shredExpired,
+} from './rotation/shred.ts'
 export type { ThrottleOptions } from './rotation/throttle.ts'
 export type { RowKey } from './row-key.ts'
 export {

@@ -169,3 +169,36 @@ export interface KeyLogAnchor {
   /** Keeps a head, unless a newer one is there already. */
   write(head: KeyLogHead): Promise<void>
 }
+
+/** One key that was shredded, as the ledger keeps it. It names no person and no tenant. */
+export interface ShredEntry {
+  /** 1, 2, 3, … without a gap. */
+  readonly seq: number
+  readonly at: string
+  /** The name of the Strongroom. */
+  readonly store: string
+  readonly keyId: string
+  /** 64 hexadecimal characters: made with the shredded key itself, which proves the entry wherever the key comes back. */
+  readonly proof: string
+  /** `hash` of the entry before; 64 zeros in the first. */
+  readonly previous: string
+  readonly hash: string
+}
+
+/**
+ * An append-only list of shredded keys, kept apart from the key store and its backups: a restored copy of the store
+ * that brings such a key back is noticed, and the key is destroyed again.
+ */
+export interface ShredLedger {
+  /** What kind of ledger this is, for people. */
+  readonly name: string
+  /** Entries with `seq` above `after`, in order, at most `limit`. @throws KeyStoreError */
+  read(after: number, limit: number): Promise<ShredEntry[]>
+  /**
+   * Appends entries in order, durably. After a crash a beginning of them may stand.
+   *
+   * @returns false, and nothing was written, when the first `seq` is not one more than the last that stands
+   * @throws KeyStoreError
+   */
+  append(entries: readonly ShredEntry[]): Promise<boolean>
+}

@@ -87,8 +87,10 @@ export class Strongroom<Schemas extends Records = Records> {
       maxKeys: keyring.maxKeys ?? 10_000,
       refreshInterval: keyring.refreshInterval ?? 30_000,
       anchor: config.anchor,
+      shredLedger: config.shredLedger,
     })
-    this.keys = new KeyManager({ name, store, keyring: this.#keyring, kms: this.#kms, events, clock })
+    const { shredLedger } = config
+    this.keys = new KeyManager({ name, store, keyring: this.#keyring, kms: this.#kms, events, clock, shredLedger })
     this.#values = new ValueCipher({ app: name, keyring: this.#keyring, events, clock })
     this.#messages = createMessages({
       kms: this.#kms.guarded,

@@ -17,6 +17,11 @@ export interface PageQuery {
   readonly texts?: readonly string[]
   readonly after?: RowKey
   readonly until?: RowKey
+  /**
+   * Only rows whose columns hold these values, given as texts. A table that cannot tell may give other rows as well: whoever asks
+   * looks again.
+   */
+  readonly equals?: Readonly<Record<string, string>>
   /** 1 to 10,000 */
   readonly limit: number
 }

@@ -16,7 +16,10 @@ export interface KeyedSql {
 }
 
 /** A page in the order of the primary key, by comparing whole keys, so that the index of the key is used. */
-export function pageSql(known: KnownTable, { columns, texts = [], after, until, limit }: PageQuery): KeyedSql {
+export function pageSql(
+  known: KnownTable,
+  { columns, texts = [], after, until, equals = {}, limit }: PageQuery,
+): KeyedSql {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_PAGE) {
     throw new InvalidInputError('limit must be a whole number from 1 to 10,000')
   }
@@ -27,7 +30,11 @@ export function pageSql(known: KnownTable, { columns, texts = [], after, until, 
   const asText = texts.map((column) => `${quote(columnOf(known, column).name)}::text as ${quote(column)}`)
   const values: unknown[] = []
   const bound = (operator: string, row: RowKey) => `(${order}) ${operator} (${keyParameters(known, row, values)})`
-  const conditions = [after && bound('>', after), until && bound('<=', until)].filter(
+  const equal = Object.entries(equals).map(
+    ([column, text]) =>
+      `${quote(columnOf(known, column).name)} = $${values.push(text)}::text::${known.types.get(column)}`,
+  )
+  const conditions = [after && bound('>', after), until && bound('<=', until), ...equal].filter(
     (condition) => condition !== undefined,
   )
   const where = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`

@@ -9,7 +9,7 @@ import {
   type PostgresConnection,
   type PostgresPool,
 } from './client.ts'
-import { tableError } from './faults.ts'
+import { codeOf, tableError } from './faults.ts'
 import { postgresJobs } from './jobs.ts'
 import { changeStatements } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
@@ -79,8 +79,14 @@ export function postgresTable(options: PostgresTableOptions): Table {
     page: (query) =>
       call(async (pool) => {
         const { text, values, keys } = pageSql(await shape(pool), query)
-        const { rows } = await pool.query(text, values)
-        return rows.map((row): TableRow => splitRow(row, keys))
+        try {
+          const { rows } = await pool.query(text, values)
+          return rows.map((row): TableRow => splitRow(row, keys))
+        } catch (error) {
+          // What is no value of a column's type, no row of it holds.
+          if (query.equals !== undefined && NO_VALUE.has(codeOf(error))) return []
+          throw error
+        }
       }),
     write: (changes, job) =>
       call(async (pool) =>
@@ -125,6 +131,9 @@ export function postgresTable(options: PostgresTableOptions): Table {
     },
   }
 }
+
+/** Invalid text, or out of range, for a type. */
+const NO_VALUE = new Set(['22P02', '22003', '22007', '22008'])
 
 /** Without `pg_monitor` the rows of replicas are there, and what they say is null. */
 const LAG = `select coalesce(max(extract(epoch from replay_lag)) * 1000, 0)::float8 as ms,

@@ -21,22 +21,30 @@ export async function commandConfig(command: Command): Promise<StrongroomConfig>
  * keys: a key that is suspended or destroyed must not keep the operator out.
  *
  * @param init make the first root key of an empty store
+ * @param restored open a store that brings shredded keys back, to shred them again
  */
 export async function withKeys<Result>(
   config: StrongroomConfig,
   work: (keys: KeyManager) => Promise<Result>,
-  { init = false }: { init?: boolean } = {},
+  { init = false, restored = false }: { init?: boolean; restored?: boolean } = {},
 ): Promise<Result> {
-  const { name, store, anchor } = config
+  const { name, store, anchor, shredLedger } = config
   const providers = 'wrap' in config.kms ? [config.kms] : config.kms
   const events = new EventHub()
   if (config.onEvent !== undefined) events.on('*', config.onEvent)
   const kms = kmsGroup({ ...config.resilience, providers, events })
   const parts = { name, store, kms, events, clock: systemClock }
   const lease = { ttl: LEASE_MS, grace: 0 }
-  const keyring = new Keyring({ ...parts, lease, maxKeys: 1000, refreshInterval: REFRESH_MS, anchor })
+  const keyring = new Keyring({
+    ...parts,
+    lease,
+    maxKeys: 1000,
+    refreshInterval: REFRESH_MS,
+    anchor,
+    ...(restored ? {} : { shredLedger }),
+  })
   try {
-    const keys = new KeyManager({ ...parts, keyring })
+    const keys = new KeyManager({ ...parts, keyring, shredLedger })
     if (!init) await keyring.open()
     return await work(keys)
   } finally {

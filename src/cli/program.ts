@@ -8,9 +8,11 @@ import { addMessages } from './messages.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
 import { addReencrypt } from './reencrypt.ts'
+import { addReport } from './report.ts'
 import { addRetire } from './retire.ts'
 import { addRewrap } from './rewrap.ts'
 import { addRotate } from './rotate.ts'
+import { addShred } from './shred.ts'
 import { addStatus } from './status.ts'
 import { Command, CommanderError } from './vendor.ts'
 
@@ -35,6 +37,8 @@ export function createProgram(output: Output): Command {
   addReencrypt(program, output)
   addCensus(program, output)
   addRetire(program, output)
+  addShred(program, output)
+  addReport(program, output)
   addPasswords(program, output)
   addMessages(program, output)
   return program

@@ -9,6 +9,7 @@ export const labels = {
   keyWrapContext: 'strongroom/v1/key',
   recordMac: 'strongroom/v1/key/record',
   logMac: 'strongroom/v1/key/log',
+  shred: 'strongroom/v1/key/shred',
   index: 'strongroom/v1/index',
   fieldContext: 'strongroom/v1/field',
   subject: 'strongroom/v1/subject',

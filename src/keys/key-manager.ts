@@ -1,6 +1,6 @@
 import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
-import type { KeyPurpose, KeyRecord, KeyState, KeyStore } from '../key-store.ts'
+import type { KeyPurpose, KeyRecord, KeyState, KeyStore, ShredLedger } from '../key-store.ts'
 import { AttemptLog, type Attempts } from './attempts.ts'
 import type { Clock } from './clock.ts'
 import { ensureActive } from './create-keys.ts'
@@ -20,9 +20,19 @@ import { KeyWriter } from './key-writer.ts'
 import type { Keyring } from './keyring.ts'
 import type { KmsGroup } from './kms-group.ts'
 import { newKey, newRootKey } from './new-key.ts'
+import {
+  type Proved,
+  proveReport,
+  type ReportBody,
+  type ReportVerdict,
+  reportsScope,
+  verifyReport,
+} from './report-proof.ts'
 import { type RewrapOptions, type RewrapReport, rewrapKeys } from './rewrap-keys.ts'
 import { type Rotation, rotateRoot, rotateScopes, swap } from './rotate-keys.ts'
 import { encodeScope, type KeyScope } from './scope.ts'
+import { replayShreds, type ShreddedKey, type ShredKeysOptions, shredExpired, shredScope } from './shred-keys.ts'
+import { readShredLedger } from './shred-ledger.ts'
 import { nextStates } from './states.ts'
 
 /** Which keys to list; every given property must match. */
@@ -68,6 +78,7 @@ const PAGE = 1000
 /** The life of keys. The only part of Strongroom that writes the key store. */
 export class KeyManager {
   readonly #parts: KeyParts
+  readonly #shredLedger: ShredLedger | undefined
 
   /** Made by `openStrongroom`; see `room.keys`. */
   constructor(options: {
@@ -77,7 +88,9 @@ export class KeyManager {
     kms: KmsGroup
     events: EventHub
     clock: Clock
+    shredLedger?: ShredLedger | undefined
   }) {
+    this.#shredLedger = options.shredLedger
     this.#parts = { ...options, writer: new KeyWriter(options) }
     const attempts = new AttemptLog(options)
     options.keyring.onAttempt = (id) => attempts.note(id)
@@ -234,8 +247,12 @@ export class KeyManager {
     return this.#transition('retire', id, 'destroy_scheduled', reason)
   }
 
-  /** Takes a retired key back into use for decryption. @throws KeyStateError */
+  /** Takes a retired key back into use for decryption. @throws KeyStateError, also for one that was shredded */
   async cancelRetire(id: string, reason?: string): Promise<KeyInfo> {
+    const shredded = this.#shredLedger === undefined ? [] : await readShredLedger(this.#shredLedger)
+    if (shredded.some(({ store, keyId }) => store === this.#parts.name && keyId === id)) {
+      throw new KeyStateError(id, 'destroy_scheduled', 'cancel the retirement of', 'it was shredded: shred it again')
+    }
     await this.#only('destroy_scheduled', id, 'cancel the retirement of')
     return this.#transition('cancel', id, 'decrypt_only', reason)
   }
@@ -250,6 +267,42 @@ export class KeyManager {
   async destroy(id: string, reason?: string): Promise<KeyInfo> {
     await this.#assertWrapsNothing(id, 'destroy')
     return this.#transition('destroy', id, 'destroyed', reason)
+  }
+
+  /**
+   * Erases by destroying keys: every key of this scope, and of the scopes within it, whatever its state. Each is first
+   * taken out of use, then written into the shred ledger, if there is one, then destroyed; safe to run again after a crash.
+   * `shred` does this and clears index columns too.
+   *
+   * @param scope a tenant, a subject, a bucket, or several of them, exactly as they were encrypted under
+   * @returns every key of the scope, those that were destroyed before included
+   * @throws InvalidInputError for the empty scope
+   * @throws KeyRecordError, KeyStoreError
+   */
+  async shred(scope: KeyScope, options: ShredKeysOptions = {}): Promise<ShreddedKey[]> {
+    assertOptions(options)
+    assertReason(options.reason)
+    return shredScope(this.#parts, this.#shredLedger, scope, options)
+  }
+
+  /** Shreds every key whose `expiresAt` has come. @returns those keys */
+  async shredExpired(options: ShredKeysOptions = {}): Promise<ShreddedKey[]> {
+    assertOptions(options)
+    assertReason(options.reason)
+    return shredExpired(this.#parts, this.#shredLedger, options)
+  }
+
+  /**
+   * Destroys the keys that the shred ledger names and that an old copy of the store brought back.
+   *
+   * @returns the keys that were back
+   * @throws InvalidInputError without a ledger
+   * @throws KeyStoreError `corrupt` for a ledger that was changed: nothing was destroyed
+   */
+  async replayShreds(options: ShredKeysOptions = {}): Promise<ShreddedKey[]> {
+    assertOptions(options)
+    if (this.#shredLedger === undefined) throw new InvalidInputError('the configuration has no shredLedger')
+    return replayShreds(this.#parts, this.#shredLedger, options)
   }
 
   /** How often others wanted to decrypt under a key since it was retired. @throws KeyNotFoundError, KeyRecordError */
@@ -279,6 +332,17 @@ export class KeyManager {
   /** The canonical text of a key's scope, which `KeyInfo` shows in words. @throws KeyNotFoundError, KeyRecordError */
   async scopeText(id: string): Promise<string> {
     return (await readKey(this.#parts, id)).scope
+  }
+
+  /** Adds to a report what proves that it was made with these keys and not changed since. @throws KmsError, KeyStoreError */
+  async proveReport<Body extends ReportBody>(body: Body): Promise<Proved<Body>> {
+    await this.ensureActive('data', [reportsScope(this.#parts.name)])
+    return proveReport(this.#parts.keyring, body)
+  }
+
+  /** Whether a report, as read from JSON, was made with these keys and not changed since. @throws InvalidInputError when it is none */
+  verifyReport(report: unknown): Promise<ReportVerdict> {
+    return verifyReport(this.#parts.keyring, report)
   }
 
   /** Brings the active keys of these scopes into memory, making those that never existed. */

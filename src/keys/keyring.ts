@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { ClosedError, ConfigError, KeyNotResidentError, KeyRecordError, KeyUnavailableError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import { keyIdOf } from '../format/field.ts'
-import type { KeyLogAnchor, KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
+import type { KeyLogAnchor, KeyPurpose, KeyRecord, KeyStore, ShredLedger } from '../key-store.ts'
 import type { Clock } from './clock.ts'
 import { DataKey } from './data-key.ts'
 import type { IndexKey } from './index-key.ts'
@@ -15,6 +15,7 @@ import { assertPlace, RecordVerifier } from './record-verifier.ts'
 import type { RootKey } from './root-key.ts'
 import { type LeaseOptions, RootKeys } from './root-keys.ts'
 import { describeScope } from './scope.ts'
+import { assertNoneRestored } from './shred-ledger.ts'
 import { mayLoad } from './states.ts'
 
 /** What a keyring is made of. */
@@ -30,6 +31,8 @@ export interface KeyringOptions {
   /** ms between looks at the key log. */
   readonly refreshInterval: number
   readonly anchor?: KeyLogAnchor | undefined
+  /** Names the keys that must not come back with an old copy of the store. */
+  readonly shredLedger?: ShredLedger | undefined
 }
 
 const BATCH = 1000
@@ -59,6 +62,7 @@ export class Keyring {
   /** Ids of all index keys that queries must use, by scope. */
   readonly #searchable = new Map<string, readonly string[]>()
   readonly #refreshInterval: number
+  readonly #shredLedger: ShredLedger | undefined
   readonly #flights = new Map<string, Promise<string[]>>()
   #rootId = ''
   #stopRefreshing: (() => void) | undefined
@@ -70,6 +74,7 @@ export class Keyring {
     this.#clock = options.clock
     this.#store = options.store
     this.#refreshInterval = options.refreshInterval
+    this.#shredLedger = options.shredLedger
     this.roots = new RootKeys(options)
     this.ledger = new KeyLedger({ ...options, roots: this.roots })
     this.#verifier = new RecordVerifier({ ...options, roots: this.roots, ledger: this.ledger })
@@ -80,7 +85,12 @@ export class Keyring {
     })
   }
 
-  /** Reads the key log and unwraps the active root key: one KMS call. @throws ConfigError when the store holds no keys */
+  /**
+   * Reads the key log and unwraps the active root key: one KMS call.
+   *
+   * @throws ConfigError when the store holds no keys
+   * @throws KeyRecordError `rollback` when it brings shredded keys back
+   */
   async open(): Promise<void> {
     const [record, second] = await this.#store.findActive('root', [''])
     if (record === undefined) {
@@ -90,6 +100,7 @@ export class Keyring {
     }
     if (second !== undefined) throw refused(record.id, 'misplaced', 'the store holds two active root keys')
     await this.refresh()
+    await assertNoneRestored(this.#shredLedger, this.#store, this.name)
     this.#rootId = (await this.#activeRoot(record.id)).id
     this.#scheduleRefresh()
   }

@@ -2,7 +2,7 @@ import { KeyStoreError } from '../errors.ts'
 import type { KeyPurpose, KeyRecord } from '../key-store.ts'
 import { assertMay, type Change, stateChange } from './key-change.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
-import { type KeyParts, nextKey, outOfUse, readActive, readKey, readScope } from './key-parts.ts'
+import { type KeyParts, nextKey, outOfUse, readActive, readKey, readKeys, readScope } from './key-parts.ts'
 import { newKey, newRootKey } from './new-key.ts'
 import { openKey } from './open-key.ts'
 
@@ -65,17 +65,18 @@ export async function swap(
   const [first] = waiting
   if (first === undefined) return []
   const scopes = waiting.map((record) => record.scope)
+  const ids = waiting.map((record) => record.id)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     let replaced = new Map<string, string>()
     const plan = async () => {
       const actives = await readActive(parts, first.purpose, scopes)
+      const byScope = new Map(actives.map((record) => [record.scope, record]))
       replaced = new Map(actives.map((record) => [record.scope, record.id]))
       const change: Change[] = []
-      for (const { id } of waiting) {
-        const before = await readKey(parts, id)
+      for (const before of await readKeys(parts, ids)) {
         if (before.state === 'active') continue // another process swapped this very key
         assertMay(before, 'active', action)
-        const active = actives.find((record) => record.scope === before.scope)
+        const active = byScope.get(before.scope)
         // The old key goes first, so that no store ever sees two active keys.
         if (active !== undefined) change.push(await signedChange(parts, active, 'decrypt_only', reason))
         change.push(await signedChange(parts, before, 'active', reason))
@@ -93,21 +94,24 @@ async function signedChange(parts: KeyParts, before: KeyRecord, state: 'active' 
 }
 
 async function report(parts: KeyParts, waiting: readonly KeyRecord[], replaced: ReadonlyMap<string, string>) {
-  const rotations: Rotation[] = []
-  for (const { id, scope } of waiting) {
-    const created = await readKey(parts, id)
-    await parts.keyring.admit([created])
-    const oldId = replaced.get(scope)
-    const old = oldId === undefined || oldId === id ? null : keyInfo(await readKey(parts, oldId))
-    rotations.push({ created: keyInfo(created), replaced: old })
-  }
-  return rotations
+  const created = await readKeys(
+    parts,
+    waiting.map(({ id }) => id),
+  )
+  await parts.keyring.admit(created)
+  const took = waiting.map(({ id, scope }) => [id, replaced.get(scope)] as const)
+  const oldIds = took.flatMap(([id, old]) => (old === undefined || old === id ? [] : [old]))
+  const olds = new Map((await readKeys(parts, oldIds)).map((record) => [record.id, record]))
+  return took.map(([, oldId], at) => {
+    const old = oldId === undefined ? undefined : olds.get(oldId)
+    return { created: keyInfo(created[at] as KeyRecord), replaced: old === undefined ? null : keyInfo(old) }
+  })
 }
 
 /** A waiting key for each scope, stored, read back, and proved to unwrap. */
 async function prepare(parts: KeyParts, purpose: LocalPurpose, actives: readonly KeyRecord[]): Promise<KeyRecord[]> {
   const ids = await store(parts, purpose, actives)
-  const waiting = await Promise.all(ids.map((id) => readKey(parts, id)))
+  const waiting = await readKeys(parts, ids)
   for (const record of waiting) openKey(await parts.keyring.root(record.parent as string), record).wipe()
   return waiting
 }

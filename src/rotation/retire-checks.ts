@@ -1,5 +1,6 @@
 import type { KeyInfo } from '../keys/key-info.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
+import { REPORTS_BUCKET } from '../keys/report-proof.ts'
 import type { AnyRecord } from '../records/record-types.ts'
 import { indexList } from '../records/schema.ts'
 import type { Table } from '../table.ts'
@@ -117,13 +118,16 @@ export function checkRows(key: KeyInfo, counted: readonly KeyRows[]): RetireChec
 /** What holds values and cannot be counted. What is not known to be zero is not zero. */
 export function checkUncounted(
   { records = {}, tables = {} }: RetireParts,
-  { purpose }: KeyInfo,
+  { purpose, scope }: KeyInfo,
   counted: readonly KeyRows[],
   passwords: string | undefined,
 ): RetireCheck {
   const ok = (message: string): RetireCheck => ({ check: 'uncounted', result: 'ok', message })
   const no = (message: string): RetireCheck => ({ check: 'uncounted', result: 'no', message })
   if (purpose === 'root') return ok('nothing of it is outside the key store')
+  if (scope === `bucket=${REPORTS_BUCKET}`) {
+    return no('reports and receipts proved with it could not be verified any more')
+  }
   if (purpose === 'pepper') {
     const [record, column] = passwords?.split('.') ?? []
     const found = counted.some((one) => records[record ?? '']?.name === one.record && one.column === column)

@@ -1,6 +1,6 @@
 import { type MemoryKms, memoryKms } from '../../providers/memory/index.ts'
 import { EventHub, type StrongroomEvent } from '../../src/events.ts'
-import type { KeyCommit, KeyLogEntry, KeyRecord, KeyStore } from '../../src/key-store.ts'
+import type { KeyCommit, KeyLogEntry, KeyRecord, KeyStore, ShredLedger } from '../../src/key-store.ts'
 import type { Clock } from '../../src/keys/clock.ts'
 import { KeyManager } from '../../src/keys/key-manager.ts'
 import { Keyring, type KeyringOptions } from '../../src/keys/keyring.ts'
@@ -150,6 +150,7 @@ export interface KeysOptions extends Partial<Pick<KeyringOptions, 'name' | 'stor
   readonly ttl?: number
   readonly grace?: number
   readonly minWraps?: number
+  readonly shredLedger?: ShredLedger
   readonly init?: boolean
   readonly open?: boolean
 }
@@ -181,8 +182,10 @@ export async function openKeys(options: KeysOptions = {}) {
     lease: { ttl: options.ttl ?? 300_000, grace: options.grace ?? 0 },
     maxKeys: options.maxKeys ?? 1000,
     refreshInterval: options.refreshInterval ?? 30_000,
+    shredLedger: options.shredLedger,
   })
-  const manager = new KeyManager({ name, store, keyring, kms: group, events, clock })
+  const { shredLedger } = options
+  const manager = new KeyManager({ name, store, keyring, kms: group, events, clock, shredLedger })
   if (options.init ?? true) await manager.init()
   if (options.open ?? true) await keyring.open()
   return { store, kms, clock, events, heard, keyring, manager, name }

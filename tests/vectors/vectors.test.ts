@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { lengthPrefixed } from '../../src/bytes.ts'
@@ -7,12 +8,14 @@ import { Xaes256Gcm } from '../../src/crypto/xaes.ts'
 import { AAD_CONTEXT_AT, AAD_LABEL, keyIdOf, parseField } from '../../src/format/field.ts'
 import { type Padding, paddedLength } from '../../src/format/padding.ts'
 import { encodeTypedPlaintext, parseTypedPlaintext, type ValueType } from '../../src/format/typed-value.ts'
-import type { KeyLogEntry, KeyRecord } from '../../src/key-store.ts'
+import type { KeyLogEntry, KeyRecord, ShredEntry } from '../../src/key-store.ts'
 import { DataKey } from '../../src/keys/data-key.ts'
 import { entryMacMatches, followLog, LOG_START, nextEntry } from '../../src/keys/log.ts'
 import { assertRecord, commitmentOf, recordMac, recordMacMatches, rootContext, wrapAad } from '../../src/keys/record.ts'
+import { canonicalJson } from '../../src/keys/report-proof.ts'
 import { RootKey } from '../../src/keys/root-key.ts'
 import { encodeScope } from '../../src/keys/scope.ts'
+import { isProven, nextShredEntries, readShredLedger, shredProof } from '../../src/keys/shred-ledger.ts'
 import { RowContext } from '../../src/records/row-context.ts'
 import { RowIdentifier } from '../../src/records/row-identity.ts'
 import * as spec from './specification.ts'
@@ -29,6 +32,7 @@ const contexts = read('contexts')
 const plaintexts = read('plaintexts')
 const keys = read('keys')
 const fields = read('fields')
+const shreds = read('shreds')
 const [root, , other] = keys.keys
 
 describe('contexts (sections 2.1 to 2.3)', () => {
@@ -236,3 +240,39 @@ function valueFrom(type: string, value: string | boolean | null): unknown {
   }
   return make[type]?.(value)
 }
+
+describe('the shred ledger (section 4.7)', () => {
+  const ledgerOf = (entries: ShredEntry[]) => ({
+    name: 'vectors',
+    read: async (after: number, limit: number) => entries.slice(after, after + limit),
+    append: async () => false,
+  })
+
+  test('is read, and made again from its secrets', async () => {
+    expect(await readShredLedger(ledgerOf(shreds.ledger))).toEqual(shreds.ledger)
+    const statements = shreds.ledger.map((entry: ShredEntry, at: number) => {
+      const secret = bin(shreds.secrets[at])
+      expect(isProven(secret, entry)).toBe(true)
+      expect(isProven(bin(shreds.secrets[1 - at]), entry)).toBe(false)
+      return { ...entry, proof: shredProof(secret, entry) }
+    })
+    expect(nextShredEntries(undefined, statements)).toEqual(shreds.ledger)
+  })
+
+  test.each(cases(shreds.brokenLedgers))('refused: %s', async (_, { ledger }) => {
+    await expect(readShredLedger(ledgerOf(ledger))).rejects.toThrow('shred ledger')
+  })
+})
+
+describe('reports (section 4.8)', () => {
+  test.each(cases(shreds.reports))('%s', (_, { secret, body, canonical, digest, proof }) => {
+    expect(canonicalJson(body)).toBe(canonical)
+    expect(createHash('sha256').update(canonical).digest('hex')).toBe(digest)
+    const context: spec.Pairs = [
+      ['app', body.store],
+      ['kind', body.kind],
+      ['purpose', 'report'],
+    ]
+    expect(spec.openField(bin(secret), proof, context, 'bytes')).toBe(digest)
+  })
+})

@@ -1,0 +1,181 @@
+import type { ShredLedger } from '../key-store.ts'
+import type { KeyManager } from '../keys/key-manager.ts'
+import type { Proved } from '../keys/report-proof.ts'
+import { describeScope, encodeScope, type KeyScope } from '../keys/scope.ts'
+import type { ShreddedKey } from '../keys/shred-keys.ts'
+import type { AnyRecord } from '../records/record-types.ts'
+import type { Table } from '../table.ts'
+import { type ClearedTable, clearTags, hasRowsOf } from './clear-tags.ts'
+import type { BackupPolicy } from './retire-checks.ts'
+
+/** What shredding needs of a configuration. */
+export interface ShredParts {
+  readonly name: string
+  readonly records?: Readonly<Record<string, AnyRecord>>
+  readonly tables?: Readonly<Record<string, Table | undefined>>
+  readonly backups?: BackupPolicy
+  readonly shredLedger?: ShredLedger
+}
+
+/** How to shred. */
+export interface ShredOptions {
+  /** For the record and the receipt; at most 1,000 characters. */
+  readonly reason?: string
+  /** Says what it would do, and changes nothing. */
+  readonly dryRun?: boolean
+  /** Stops between two batches; running again goes on where it stopped. */
+  readonly signal?: AbortSignal
+  readonly onProgress?: (keys: number) => void
+  /** The time of this machine, for tests. */
+  readonly now?: Date
+}
+
+/** When nobody can read the data any more, whatever backup they hold. */
+export interface Finality {
+  readonly status: 'scheduled' | 'final'
+  /** When it is final, ISO 8601; null when nobody said how long backups of the key store are kept. */
+  readonly final: string | null
+  /** Why, in plain words. */
+  readonly because: string
+}
+
+/** What was shredded: goes to whoever asked for the erasure, and into the files. */
+export interface ShredReceipt {
+  readonly kind: 'shred'
+  readonly format: 1
+  readonly store: string
+  readonly at: string
+  /** In words; a subject is shown as its hash. `expired keys` and `ledger` where no scope was named. */
+  readonly scope: string
+  readonly reason: string | null
+  readonly dryRun: boolean
+  readonly keys: readonly ShreddedKey[]
+  readonly tables: readonly ClearedTable[]
+  readonly ledger: string | null
+  /** What this did not reach, in plain words. */
+  readonly remains: readonly string[]
+  readonly finality: Finality
+}
+
+const DAY_MS = 86_400_000
+
+/**
+ * Erases a tenant, a person or a bucket: destroys every key of the scope and of those within it, writes them into the
+ * shred ledger, and empties the index columns of the rows in the configured tables. Killed at any moment and run again, it
+ * finishes; run once more, it changes nothing and gives a receipt again.
+ *
+ * @param parts the configuration
+ * @param keys `room.keys`
+ * @returns a receipt, with its proof
+ * @throws InvalidInputError for the empty scope
+ * @throws KeyRecordError, KeyStoreError, TableError (`ERR_TABLE`)
+ */
+export async function shred(
+  parts: ShredParts,
+  keys: KeyManager,
+  scope: KeyScope,
+  options: ShredOptions = {},
+): Promise<Proved<ShredReceipt>> {
+  const shredded = await keys.shred(scope, options)
+  const gone = { ...options, shredded: new Set(shredded.map(({ id }) => id)) }
+  const tables: ClearedTable[] = []
+  const remains: string[] = []
+  for (const [name, schema] of Object.entries(parts.records ?? {})) {
+    if (!hasRowsOf(schema, scope)) continue
+    const table = parts.tables?.[name]
+    if (table !== undefined) tables.push(await clearTags(parts.name, schema, table, scope, gone))
+    else remains.push(`record ${name} has no table: its rows were not looked at, and its index columns not emptied`)
+  }
+  return receipt(parts, keys, describeScope(encodeScope(scope, parts.name)), shredded, tables, remains, options)
+}
+
+/** Shreds every key whose `expiresAt` has come. @returns a receipt, with its proof */
+export async function shredExpired(
+  parts: ShredParts,
+  keys: KeyManager,
+  options: ShredOptions = {},
+): Promise<Proved<ShredReceipt>> {
+  return receipt(parts, keys, 'expired keys', await keys.shredExpired(options), [], [], options)
+}
+
+/** Shreds again what an old copy of the key store brought back. @returns a receipt, with its proof */
+export async function replayShreds(
+  parts: ShredParts,
+  keys: KeyManager,
+  options: ShredOptions = {},
+): Promise<Proved<ShredReceipt>> {
+  const shredded = await keys.replayShreds(options)
+  const remains = ['index columns that a restored backup of the data brought back: shred the scope again']
+  return receipt(parts, keys, 'ledger', shredded, [], shredded.length === 0 ? [] : remains, options)
+}
+
+/**
+ * When an erasure holds against backups of the key store. A backup from before it has the wrapped key and the root key
+ * that opens it, wrapped by the KMS: as long as such a backup and that KMS key exist, somebody with both can read.
+ */
+export function finality(
+  { keys, tables }: Pick<ShredReceipt, 'keys' | 'tables'>,
+  backups: BackupPolicy | undefined,
+  now: Date,
+): Finality {
+  const open = tables
+    .filter(({ readable }) => readable > 0)
+    .map(({ table, readable }) => `${readable} rows of ${table}`)
+  if (open.length > 0) {
+    const because = `${open.join(', ')} still hold values that are not under these keys: delete or re-encrypt them`
+    return { status: 'scheduled', final: null, because }
+  }
+  const times = keys.map(({ destroyedAt }) => (destroyedAt === null ? Number.NaN : Date.parse(destroyedAt)))
+  if (times.some(Number.isNaN)) return { status: 'scheduled', final: null, because: 'keys are not destroyed yet' }
+  if (times.length === 0) return { status: 'final', final: now.toISOString(), because: 'there was no key' }
+  const days = backups?.keyStoreKeepDays ?? backups?.keepDays
+  if (days === undefined) {
+    const because =
+      'the configuration does not say how long backups of the key store are kept (`backups`): final when those from before are gone'
+    return { status: 'scheduled', final: null, because }
+  }
+  const until = new Date(Math.max(...times) + days * DAY_MS)
+  const status = now >= until ? 'final' : 'scheduled'
+  const because =
+    status === 'final'
+      ? `every backup of the key store that held the keys is older than ${days} days`
+      : `backups of the key store from before are kept for ${days} days; sooner only if the KMS key that wrapped the root key of then is destroyed`
+  return { status, final: until.toISOString(), because }
+}
+
+async function receipt(
+  parts: ShredParts,
+  keys: KeyManager,
+  scope: string,
+  shredded: readonly ShreddedKey[],
+  tables: readonly ClearedTable[],
+  missed: readonly string[],
+  { now = new Date(), reason = null, dryRun = false }: { now?: Date; reason?: string | null; dryRun?: boolean },
+): Promise<Proved<ShredReceipt>> {
+  const remains = [
+    ...missed,
+    ...tables.flatMap(({ table, kept }) =>
+      kept.map((column) => `${table}.${column} must hold a value: it was not emptied`),
+    ),
+    ...(parts.shredLedger === undefined
+      ? ['there is no shredLedger: a restored backup of the key store brings the keys back unnoticed']
+      : []),
+    'what was never encrypted: logs, exports, search engines, and columns that no record declares',
+  ]
+  const body = {
+    kind: 'shred',
+    format: 1,
+    store: parts.name,
+    at: now.toISOString(),
+    scope,
+    reason,
+    dryRun,
+    keys: shredded,
+    tables,
+    ledger: parts.shredLedger?.name ?? null,
+    remains,
+    finality: finality({ keys: shredded, tables }, parts.backups, now),
+  } as const
+  // A proof may have to make its key first, and a dry run changes nothing.
+  return dryRun ? { ...body, proof: '' } : keys.proveReport(body)
+}
