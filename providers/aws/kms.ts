@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { assertText } from '../../src/bytes.ts'
-import { contextPairs, type EncryptionContext } from '../../src/crypto/context.ts'
+import type { EncryptionContext } from '../../src/crypto/context.ts'
+import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError, StrongroomError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
@@ -185,9 +186,11 @@ function configuredArn(arn: string | undefined): string {
   throw new KmsError(PROVIDER, 'misconfigured', 'answered without the ARN of the key it used')
 }
 
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
 /** Checked as all contexts are, and free of inherited properties. */
 function plainContext(context: EncryptionContext): Record<string, string> {
-  return Object.fromEntries(contextPairs(context).map(([name, value]) => [name.toString(), value.toString()]))
+  return Object.fromEntries(contextPairs(context).map(([name, value]) => [UTF8.decode(name), UTF8.decode(value)]))
 }
 
 function bounded(wrapped: WrappedKey): WrappedKey {

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, createSecretKey, KeyObject } from 'node:crypto'
 import { asBuffer, assertBytes } from '../../src/bytes.ts'
-import { type EncryptionContext, encodeContext, encodePairs } from '../../src/crypto/context.ts'
+import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
+import { encodePairs } from '../../src/crypto/context-pairs.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from '../../src/kms.ts'
@@ -103,7 +104,7 @@ function decrypted(algorithm: 'aes-256-gcm', key: KeyObject, sealed: Buffer, aad
 }
 
 /** The order that depends on the locale, which is why nothing is ever wrapped in it. */
-function encodeByLocale(context: EncryptionContext): Buffer {
+function encodeByLocale(context: EncryptionContext): Uint8Array {
   const names = Object.keys(context).sort((a, b) => a.localeCompare(b))
   const pairs = names.map((name) => [Buffer.from(name), Buffer.from(context[name] as string)] as const)
   return encodePairs(pairs, 0xffff)

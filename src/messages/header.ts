@@ -1,6 +1,5 @@
-import { Buffer } from 'node:buffer'
 import { DecryptionError } from '../errors.ts'
-import { Reader, utf8 } from './reader.ts'
+import { Reader, u16At, utf8 } from './reader.ts'
 import { type Suite, suites } from './suites.ts'
 
 /** Most bytes of a header; a stream that claims more is refused before they are gathered. */
@@ -18,14 +17,14 @@ export const UNFRAMED = 1
 /** One encrypted data key as it stands in a header. */
 export interface EncryptedDataKey {
   readonly provider: string
-  readonly info: Buffer
-  readonly ciphertext: Buffer
+  readonly info: Uint8Array
+  readonly ciphertext: Uint8Array
 }
 
 /** A header as its bytes say; nothing in it is trusted until its tag is checked. */
 export interface Header {
   readonly suite: Suite
-  readonly messageId: Buffer
+  readonly messageId: Uint8Array
   /** Pairs in the order in which they stand, names unique. */
   readonly context: ReadonlyMap<string, string>
   readonly recipients: readonly EncryptedDataKey[]
@@ -33,13 +32,13 @@ export interface Header {
   /** Bytes of plaintext in every frame but the last; 0 when not framed. */
   readonly frameLength: number
   /** Empty in version 1. */
-  readonly commitment: Buffer
+  readonly commitment: Uint8Array
   /** Context and recipients as they stand: what decides which data key opens the message. */
-  readonly keyMaterial: Buffer
+  readonly keyMaterial: Uint8Array
   /** What the header tag authenticates. */
-  readonly body: Buffer
-  readonly iv: Buffer
-  readonly tag: Buffer
+  readonly body: Uint8Array
+  readonly iv: Uint8Array
+  readonly tag: Uint8Array
   /** Bytes of the whole header, tag included: where the first frame starts. */
   readonly length: number
 }
@@ -57,21 +56,21 @@ export interface HeaderLimits {
  * @returns the length of the header when `bytes` hold all of it, more than `bytes` have otherwise
  * @throws DecryptionError when no header can start like this
  */
-export function headerExtent(bytes: Buffer, maxRecipients: number): number {
+export function headerExtent(bytes: Uint8Array, maxRecipients: number): number {
   if (bytes.length < 4) return 4
   const version = bytes[0]
   if (version !== 1 && version !== 2) throw new DecryptionError()
   const contextAt = version === 1 ? 4 + 16 : 3 + MESSAGE_ID
   if (bytes.length < contextAt + 2) return contextAt + 2
-  let at = contextAt + 2 + bytes.readUInt16BE(contextAt)
+  let at = contextAt + 2 + u16At(bytes, contextAt)
   if (bytes.length < at + 2) return at + 2
-  const count = bytes.readUInt16BE(at)
+  const count = u16At(bytes, at)
   if (count < 1 || count > maxRecipients) throw new DecryptionError()
   at += 2
   for (let field = 0; field < count * 3; field++) {
     if (at > MAX_HEADER) throw new DecryptionError()
     if (bytes.length < at + 2) return at + 2
-    at += 2 + bytes.readUInt16BE(at)
+    at += 2 + u16At(bytes, at)
   }
   const end = at + (version === 1 ? 1 + 4 + 1 + 4 + IV + TAG : 1 + 4 + COMMITMENT + TAG)
   if (end > MAX_HEADER) throw new DecryptionError()
@@ -84,7 +83,7 @@ export function headerExtent(bytes: Buffer, maxRecipients: number): number {
  * @returns views into `message`, not copies
  * @throws DecryptionError for anything that is not exactly a header within `limits`
  */
-export function parseHeader(message: Buffer, limits: HeaderLimits): Header {
+export function parseHeader(message: Uint8Array, limits: HeaderLimits): Header {
   const length = headerExtent(message, limits.maxRecipients)
   if (length > message.length) throw new DecryptionError()
   const reader = new Reader(message)
@@ -114,7 +113,7 @@ export function parseHeader(message: Buffer, limits: HeaderLimits): Header {
 }
 
 /** The initialisation vector of a version 2 header tag; it is used once, because the key is derived for this message alone. */
-export const ZERO_IV: Buffer = Buffer.alloc(IV)
+export const ZERO_IV: Uint8Array = new Uint8Array(IV)
 
 /**
  * Encodes a version 2 header up to its tag, with zeros for message id and commitment, which change with every message
@@ -127,29 +126,37 @@ export function encodeHeader(
   context: Uint8Array,
   recipients: readonly { readonly provider: string; readonly info: Uint8Array; readonly ciphertext: Uint8Array }[],
   frameLength: number,
-): Buffer {
-  const u16 = (value: number) => Buffer.from([value >> 8, value & 255])
+): Uint8Array {
+  const text = new TextEncoder()
+  const u16 = (value: number) => [value >> 8, value & 255]
   const sized = (bytes: Uint8Array) => [u16(bytes.byteLength), bytes]
-  const tail = Buffer.alloc(5 + COMMITMENT)
-  tail.writeUInt32BE(frameLength, tail.writeUInt8(FRAMED, 0))
-  return Buffer.concat([
-    Buffer.from([2]),
+  const parts = [
+    [2],
     u16(suite),
-    Buffer.alloc(MESSAGE_ID),
+    new Uint8Array(MESSAGE_ID),
     ...sized(context),
     u16(recipients.length),
     ...recipients.flatMap(({ provider, info, ciphertext }) => [
-      ...sized(Buffer.from(provider, 'utf8')),
+      ...sized(text.encode(provider)),
       ...sized(info),
       ...sized(ciphertext),
     ]),
-    tail,
-  ])
+    [FRAMED],
+    [frameLength >>> 24, (frameLength >> 16) & 255, (frameLength >> 8) & 255, frameLength & 255],
+    new Uint8Array(COMMITMENT),
+  ]
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
 }
 
 const CUSTOMER_DATA = 0x80
 
-function parseContext(bytes: Buffer): Map<string, string> {
+function parseContext(bytes: Uint8Array): Map<string, string> {
   const context = new Map<string, string>()
   if (bytes.length === 0) return context
   const reader = new Reader(bytes)

@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { asBuffer } from '../bytes.ts'
-import { PUBLIC_KEY_NAME } from '../crypto/context.ts'
+import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import { parseHeader } from './header.ts'
 import { bodyLayout, type RangeSource, readHeader } from './range.ts'
 import { describeRecipient, type Recipient } from './recipients.ts'
@@ -38,7 +38,7 @@ export async function inspectMessage(message: Uint8Array | RangeSource): Promise
     version: suite.version,
     suite: suite.id,
     signed,
-    messageId: messageId.toString('hex'),
+    messageId: asBuffer(messageId).toString('hex'),
     recipients: header.recipients.map(describeRecipient),
     context,
     frameLength,

@@ -1,10 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { createVerify, type Verify } from 'node:crypto'
 import { DecryptionError } from '../errors.ts'
-import { FINAL_MARK, FINAL_PREFIX, type FrameKind, openFrame } from './frames.ts'
+import { FINAL_MARK, FINAL_PREFIX, type FrameKind } from './frame-layout.ts'
+import { openFrame } from './frames.ts'
 import { Gather } from './gather.ts'
 import { type Header, headerExtent, IV, parseHeader, TAG } from './header.ts'
-import type { OpenedHeader, OpenPlan } from './open.ts'
+import type { OpenedHeader } from './open.ts'
+import type { OpenPlan } from './open-plan.ts'
 
 type Expecting = 'header' | 'mark' | 'regular' | 'final' | 'whole' | 'body' | 'footer' | 'signature' | 'nothing'
 

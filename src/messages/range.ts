@@ -2,17 +2,11 @@ import { Buffer } from 'node:buffer'
 import { describe, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
-import {
-  FINAL_MARK,
-  FINAL_OVERHEAD,
-  FINAL_PREFIX,
-  type FrameCipher,
-  openFrame,
-  REGULAR_OVERHEAD,
-  REGULAR_PREFIX,
-} from './frames.ts'
+import { FINAL_MARK, FINAL_OVERHEAD, FINAL_PREFIX, REGULAR_OVERHEAD, REGULAR_PREFIX } from './frame-layout.ts'
+import { type FrameCipher, openFrame } from './frames.ts'
 import { type Header, headerExtent, parseHeader, TAG } from './header.ts'
-import { type OpenedHeader, type OpenOptions, openHeader, planOpen } from './open.ts'
+import { type OpenedHeader, openHeader } from './open.ts'
+import { type OpenOptions, planOpen } from './open-plan.ts'
 import { providerList } from './recipients.ts'
 
 /** Anything that bytes can be read from at a position: a file, an object store, a buffer. */

@@ -1,10 +1,8 @@
-import { Buffer } from 'node:buffer'
-import { wipe } from '../bytes.ts'
-import type { EncryptionContext } from '../crypto/context.ts'
+import type { EncryptionContext } from '../crypto/context-pairs.ts'
 import { ConfigError, DecryptionError, InvalidInputError, KmsError } from '../errors.ts'
 import type { KmsProvider, WrappedKey } from '../kms.ts'
 import type { EncryptedDataKey } from './header.ts'
-import { utf8 } from './reader.ts'
+import { u32At, utf8 } from './reader.ts'
 
 /** Most recipients that are written, and that a reader accepts unless told otherwise. */
 export const MAX_RECIPIENTS = 10
@@ -36,10 +34,10 @@ export async function wrapForAll(
     providers.map(async (provider) => {
       const wrapped = await provider.wrap(dataKey, call)
       const { info, ciphertext } = provider.recipient?.encode(wrapped) ?? {
-        info: Buffer.from(wrapped.keyId, 'utf8'),
+        info: UTF8.encode(wrapped.keyId),
         ciphertext: wrapped.ciphertext,
       }
-      for (const part of [Buffer.from(wrapped.provider, 'utf8'), info, ciphertext]) {
+      for (const part of [UTF8.encode(wrapped.provider), info, ciphertext]) {
         if (part.byteLength > 0xffff)
           throw new KmsError(provider.name, 'misconfigured', 'its wrapped key is too long for a message')
       }
@@ -72,7 +70,7 @@ export async function unwrapAny(
       try {
         const dataKey = await provider.unwrap(wrapped, call)
         if (dataKey.byteLength === keyLength) return dataKey
-        wipe(dataKey)
+        dataKey.fill(0)
       } catch (error) {
         signal?.throwIfAborted()
         if (!dependsOnData(error)) failure = error
@@ -85,12 +83,15 @@ export async function unwrapAny(
 /** Names a recipient for people, whoever wrote it. */
 export function describeRecipient({ provider, info }: EncryptedDataKey): Recipient {
   const nameEnd = info.length - RAW_AES_TAIL
-  const isRawAes = nameEnd > 0 && info.readUInt32BE(nameEnd) === 128 && info.readUInt32BE(nameEnd + 4) === 12
-  return { provider, keyId: (isRawAes ? info.subarray(0, nameEnd) : info).toString('utf8') }
+  const isRawAes = nameEnd > 0 && u32At(info, nameEnd) === 128 && u32At(info, nameEnd + 4) === 12
+  return { provider, keyId: LOSSY.decode(isRawAes ? info.subarray(0, nameEnd) : info) }
 }
 
 /** What the raw AES layout puts behind the key name: tag bits, length of the initialisation vector, and the vector. */
 const RAW_AES_TAIL = 4 + 4 + 12
+const UTF8 = new TextEncoder()
+/** For people: the name of somebody else's key may be any bytes. */
+const LOSSY = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function asWrappedKey(provider: KmsProvider, recipient: EncryptedDataKey): WrappedKey | undefined {
   if (recipient.provider !== provider.name) return undefined

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { createSign, type Sign } from 'node:crypto'
 import { ClosedError } from '../errors.ts'
-import { FINAL_OVERHEAD, REGULAR_OVERHEAD, sealFrame } from './frames.ts'
+import { FINAL_OVERHEAD, REGULAR_OVERHEAD } from './frame-layout.ts'
+import { sealFrame } from './frames.ts'
 import { Gather } from './gather.ts'
 import { footer, type StartedMessage } from './seal.ts'
 

@@ -1,6 +1,11 @@
-import { Buffer } from 'node:buffer'
-import { assertBytes, assertText, describe } from '../bytes.ts'
-import { contextPairs, type EncryptionContext, encodePairs, PUBLIC_KEY_NAME } from '../crypto/context.ts'
+import { assertBytes, assertText, describe } from '../checks.ts'
+import {
+  contextPairs,
+  type EncryptionContext,
+  encodePairs,
+  MAX_CONTEXT,
+  PUBLIC_KEY_NAME,
+} from '../crypto/context-pairs.ts'
 import { InvalidInputError } from '../errors.ts'
 import { type MessageSuite, type Suite, suites } from './suites.ts'
 
@@ -28,11 +33,11 @@ export interface SealPlan {
   readonly suite: Suite
   readonly frameLength: number
   readonly context: EncryptionContext
-  readonly stored: readonly (readonly [Buffer, Buffer])[]
+  readonly stored: readonly (readonly [Uint8Array, Uint8Array])[]
+  /** All pairs encoded, written or not. */
+  readonly whole: Uint8Array
   /** Encoded pairs that the header tag covers although they are not written. */
-  readonly unstored: Buffer
-  /** Equal for two messages exactly when suite, context and `unstored` are. */
-  readonly id: string
+  readonly unstored: Uint8Array
 }
 
 /**
@@ -53,11 +58,11 @@ export function planSeal(options: SealOptions, application?: string): SealPlan {
     )
   }
   const pairs = contextPairs(context)
-  const hidden: [Buffer, Buffer][] = []
-  const stored: [Buffer, Buffer][] = []
+  const hidden: [Uint8Array, Uint8Array][] = []
+  const stored: [Uint8Array, Uint8Array][] = []
   const names = unstored.length === 0 ? undefined : new Set(unstored)
   for (const pair of pairs) {
-    const name = pair[0].toString('utf8')
+    const name = UTF8_TEXT.decode(pair[0])
     if (name === PUBLIC_KEY_NAME) throw new InvalidInputError(`a context name must not be "${PUBLIC_KEY_NAME}"`)
     if (names?.delete(name)) hidden.push(pair)
     else stored.push(pair)
@@ -65,15 +70,14 @@ export function planSeal(options: SealOptions, application?: string): SealPlan {
   if (names !== undefined && names.size > 0) throw new InvalidInputError('unstored must name pairs of the context')
   const whole = encodePairs(pairs, MAX_CONTEXT)
   const hiddenBytes = hidden.length === 0 ? NOTHING : encodePairs(hidden, MAX_CONTEXT)
-  const id = `${suite} ${hiddenBytes.length} ${hiddenBytes.toString('latin1')}${whole.toString('latin1')}`
-  return { suite: suites.get(suite) as Suite, frameLength, context, stored, unstored: hiddenBytes, id }
+  return { suite: suites.get(suite) as Suite, frameLength, context, stored, whole, unstored: hiddenBytes }
 }
 
 /** Text as UTF-8, bytes as they are. @throws InvalidInputError */
 export function plaintextBytes(plaintext: Uint8Array | string): Uint8Array {
   if (typeof plaintext === 'string') {
     assertText(plaintext, 'plaintext')
-    return Buffer.from(plaintext, 'utf8')
+    return UTF8.encode(plaintext)
   }
   assertBytes(plaintext, 'plaintext')
   return plaintext
@@ -82,8 +86,9 @@ export function plaintextBytes(plaintext: Uint8Array | string): Uint8Array {
 /** The pair that says which application sealed a message, so that two that share a key never read each other's. */
 export const APPLICATION_NAME = 'strongroom'
 
-const MAX_CONTEXT = 8192
-const NOTHING = Buffer.alloc(0)
+const NOTHING = new Uint8Array(0)
+const UTF8 = new TextEncoder()
+const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** A copy as a plain object, so that what is checked is what is bound, whatever the caller does meanwhile. */
 function withApplication(context: EncryptionContext, application: string | undefined): EncryptionContext {

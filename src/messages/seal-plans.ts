@@ -1,27 +1,38 @@
 import { LRUCache } from 'lru-cache'
+import { asBuffer } from '../bytes.ts'
 import { planSeal, type SealOptions, type SealPlan } from './seal-options.ts'
 
 const ENTRIES = 1000
 
+/** A plan, and a text that is equal for two messages exactly when suite, context and `unstored` are. */
+export interface NamedSealPlan extends SealPlan {
+  readonly id: string
+}
+
 /** Remembers what options came to, because small messages spend much of their time on checking and sorting the same context. */
 export class SealPlans {
   readonly #application: string | undefined
-  readonly #plans = new LRUCache<string, SealPlan>({ max: ENTRIES })
+  readonly #plans = new LRUCache<string, NamedSealPlan>({ max: ENTRIES })
 
   constructor(application: string | undefined) {
     this.#application = application
   }
 
   /** @throws InvalidInputError as `planSeal` */
-  of(options: SealOptions): SealPlan {
+  of(options: SealOptions): NamedSealPlan {
     const id = identify(options)
-    if (id === undefined) return planSeal(options, this.#application)
+    if (id === undefined) return named(planSeal(options, this.#application))
     const known = this.#plans.get(id)
     if (known !== undefined) return known
-    const plan = planSeal(options, this.#application)
+    const plan = named(planSeal(options, this.#application))
     this.#plans.set(id, plan)
     return plan
   }
+}
+
+function named(plan: SealPlan): NamedSealPlan {
+  const [whole, unstored] = [asBuffer(plan.whole).toString('latin1'), asBuffer(plan.unstored).toString('latin1')]
+  return { ...plan, id: `${plan.suite.id} ${unstored.length} ${unstored}${whole}` }
 }
 
 /** A text that is the same for equal options alone; undefined for what only `planSeal` can judge. */

@@ -1,20 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { sign } from 'node:crypto'
-import { wipe } from '../bytes.ts'
-import { encodePairs, PUBLIC_KEY_NAME } from '../crypto/context.ts'
+import { asBuffer, wipe } from '../bytes.ts'
+import { encodePairs, PUBLIC_KEY_NAME, sortPairs } from '../crypto/context-pairs.ts'
 import { randomBytes, randomInto } from '../crypto/random.ts'
-import { InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { deriveKeys } from './derivation.ts'
-import {
-  FINAL_OVERHEAD,
-  type FrameCipher,
-  frameCipher,
-  headerTag,
-  MAX_FRAMES,
-  REGULAR_OVERHEAD,
-  sealFrame,
-} from './frames.ts'
+import { FINAL_OVERHEAD, frameCount, REGULAR_OVERHEAD } from './frame-layout.ts'
+import { type FrameCipher, frameCipher, headerTag, sealFrame } from './frames.ts'
 import { COMMITMENT, encodeHeader, MESSAGE_ID, TAG, ZERO_IV } from './header.ts'
 import { wrapForAll } from './recipients.ts'
 import type { SealPlan } from './seal-options.ts'
@@ -26,7 +18,7 @@ export interface SealMaterials {
   readonly suite: Suite
   readonly dataKey: Buffer
   readonly template: Buffer
-  readonly unstored: Buffer
+  readonly unstored: Uint8Array
   readonly signing: SigningKey | undefined
 }
 
@@ -53,10 +45,10 @@ export async function createMaterials(
     if (signing !== undefined) {
       context[PUBLIC_KEY_NAME] = signing.publicKey
       stored.push([Buffer.from(PUBLIC_KEY_NAME), Buffer.from(signing.publicKey)])
-      stored.sort(([a], [b]) => Buffer.compare(a, b))
+      sortPairs(stored)
     }
     const recipients = await wrapForAll(providers, dataKey, context, signal)
-    const template = encodeHeader(plan.suite.id, encodePairs(stored, 0xffff), recipients, plan.frameLength)
+    const template = asBuffer(encodeHeader(plan.suite.id, encodePairs(stored, 0xffff), recipients, plan.frameLength))
     return { suite: plan.suite, dataKey, template, unstored: plan.unstored, signing }
   } catch (error) {
     wipe(dataKey)
@@ -70,14 +62,6 @@ export function startMessage(materials: SealMaterials, frameLength: number, mess
   const { suite, key, messageId: id } = writeHeader(materials, frameLength, header, messageId)
   // The header is handed out, and whoever gets it may write to it; the id goes into every frame.
   return { header, cipher: frameCipher(suite, key, Buffer.from(id)), frameLength, signing: materials.signing }
-}
-
-/** How many frames hold this many bytes, the final one included. @throws InvalidInputError when there would be too many */
-export function frameCount(bytes: number, frameLength: number): number {
-  const count = Math.max(1, Math.ceil(bytes / frameLength))
-  if (count > MAX_FRAMES)
-    throw new InvalidInputError('a message has at most 4,294,967,295 frames: choose longer frames')
-  return count
 }
 
 /** Seals a whole message in memory. Runs without a pause, so cached materials cannot be wiped under it. */

@@ -4,10 +4,11 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { DecryptionError, InvalidInputError, StrongroomError } from '../errors.ts'
 import { COUNTERS, type FrameJob, JOB_FAILED, JOB_FRAMES, JOB_STOP } from './frame-job.ts'
-import { FINAL_OVERHEAD, type FrameCipher, REGULAR_OVERHEAD } from './frames.ts'
+import { FINAL_OVERHEAD, frameCount, REGULAR_OVERHEAD } from './frame-layout.ts'
+import type { FrameCipher } from './frames.ts'
 import type { Header } from './header.ts'
 import { bodyLayout } from './range.ts'
-import { frameCount, type StartedMessage } from './seal.ts'
+import type { StartedMessage } from './seal.ts'
 import type { Progress, StreamEvents } from './stream.ts'
 
 /** Below this many bytes, starting threads takes longer than they save. */

@@ -7,6 +7,7 @@ const root = new URL('../../', import.meta.url)
 /** Files and folders of src in the order in which they may be used: each by itself and by those behind it. */
 const ORDER = [
   'errors.ts',
+  'checks.ts',
   'bytes.ts',
   'base64url.ts',
   'optional-peer.ts',

@@ -1,13 +1,14 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { encodePairs } from '../../src/crypto/context.ts'
+import { encodePairs } from '../../src/crypto/context-pairs.ts'
 import { DecryptionError, KmsError } from '../../src/errors.ts'
 import { deriveKeys } from '../../src/messages/derivation.ts'
-import { frameAad, frameCipher, headerTag } from '../../src/messages/frames.ts'
+import { frameAad } from '../../src/messages/frame-layout.ts'
+import { frameCipher, headerTag } from '../../src/messages/frames.ts'
 import { encodeHeader, ZERO_IV } from '../../src/messages/header.ts'
 import { openMessage, sealMessage } from '../../src/messages/message.ts'
-import type { OpenOptions } from '../../src/messages/open.ts'
+import type { OpenOptions } from '../../src/messages/open-plan.ts'
 import { createSigningKey } from '../../src/messages/signature.ts'
 import { openStream } from '../../src/messages/stream.ts'
 import { suites } from '../../src/messages/suites.ts'
@@ -32,10 +33,10 @@ const changed = (message: Buffer, at: number, value: number): Buffer => {
 /** A header with a right tag around whatever the test puts in, under a data key that ada wraps. */
 async function header(options: {
   suite?: number
-  context?: Buffer
+  context?: Uint8Array
   recipients?: number
   frameLength?: number
-  unstored?: Buffer
+  unstored?: Uint8Array
 }): Promise<{ header: Buffer; cipher: ReturnType<typeof frameCipher> }> {
   const suite = suites.get(options.suite ?? 0x0478)
   if (suite === undefined) throw new Error('no such suite')

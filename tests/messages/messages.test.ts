@@ -6,7 +6,8 @@ import { parseHeader } from '../../src/messages/header.ts'
 import { bytesSource } from '../../src/messages/inspect.ts'
 import { openMessage, sealMessage } from '../../src/messages/message.ts'
 import { createMessages } from '../../src/messages/messages.ts'
-import { type OpenMaterials, openHeader, planOpen } from '../../src/messages/open.ts'
+import { type OpenMaterials, openHeader } from '../../src/messages/open.ts'
+import { planOpen } from '../../src/messages/open-plan.ts'
 import { suites } from '../../src/messages/suites.ts'
 import { ada, bob, LIMITS, pattern, watched } from './fixtures.ts'
 import { collect, streamOf } from './streams.ts'
@@ -64,7 +65,7 @@ describe('the messages of an application', () => {
 })
 
 describe('a data key', () => {
-  const keyOf = (message: Buffer) => parseHeader(message, LIMITS).keyMaterial.toString('hex')
+  const keyOf = (message: Buffer) => Buffer.from(parseHeader(message, LIMITS).keyMaterial).toString('hex')
 
   it('is used again for the same context, and each message still has its own key', async () => {
     const kms = watched(ada)

@@ -1,0 +1,33 @@
+import { InvalidInputError } from './errors.ts'
+
+// Free of everything that only Node has: `strongroom/web` is built from this file too.
+
+/** Describes a value for an error message by its type alone, never by its content. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : 'a Date'
+  if (value instanceof Uint8Array) return 'bytes'
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
+  if (typeof value === 'object') return 'an object'
+  return value === undefined ? 'undefined' : `a ${typeof value}`
+}
+
+/** Refuses anything but a `Uint8Array` (a `Buffer` is one). @throws InvalidInputError */
+export function assertBytes(value: unknown, name: string): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array))
+    throw new InvalidInputError(`${name} must be a Uint8Array, received ${describe(value)}`)
+}
+
+/** Refuses anything but a well-formed string: a lone surrogate has no UTF-8 form, so two texts would share one. @throws InvalidInputError */
+export function assertText(value: unknown, name: string): asserts value is string {
+  if (typeof value !== 'string') throw new InvalidInputError(`${name} must be a string, received ${describe(value)}`)
+  if (!value.isWellFormed()) throw new InvalidInputError(`${name} must be well-formed Unicode: it has a lone surrogate`)
+}
+
+/** Refuses anything but an object of names and values: no null, array, Map, Date or function. @throws InvalidInputError */
+export function assertObject(value: unknown, name: string): asserts value is object {
+  if (Object.prototype.toString.call(value) !== '[object Object]') {
+    throw new InvalidInputError(`${name} must be an object, received ${describe(value)}`)
+  }
+}
