@@ -12,7 +12,9 @@ const providers = Object.fromEntries(
       : [entry.name.replace(/\.ts$/, ''), `providers/${entry.name}`],
   ),
 )
-const library = { index: 'src/index.ts', ...providers }
+/** Built by itself: what browsers load is one file that imports nothing. */
+const { web, ...forNode } = providers
+const library = { index: 'src/index.ts', ...forNode }
 
 const shared = { format: 'esm', target: 'node20', platform: 'node', clean: false } as const
 
@@ -59,6 +61,14 @@ export default defineConfig([
       options.mainFields = ['module', 'main']
     },
     esbuildPlugins: [keepVendorApart, collectNotices('LIBRARY-NOTICES.md', 'the library')],
+  },
+  {
+    ...shared,
+    entry: { web: web as string },
+    dts: { entry: { web: web as string } },
+    target: 'es2022',
+    platform: 'browser',
+    splitting: false,
   },
   {
     ...shared,

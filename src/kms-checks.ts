@@ -1,4 +1,4 @@
-import { describe } from './bytes.ts'
+import { describe } from './checks.ts'
 import { InvalidInputError, KmsError } from './errors.ts'
 import type { KmsProvider, WrappedKey } from './kms.ts'
 

@@ -5,13 +5,11 @@ import { type EncryptionContext, encodeContext } from '../../src/crypto/context.
 import { encodePairs } from '../../src/crypto/context-pairs.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
-import type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from '../../src/kms.ts'
+import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
-import { assertNames, parseUtf8 } from './names.ts'
+import { aesLayout, IV_LENGTH, TAG_LENGTH } from './layout.ts'
+import { assertNames } from './names.ts'
 
-const IV_LENGTH = 12
-const TAG_LENGTH = 16
-const TRAILER_LENGTH = 8 + IV_LENGTH
 const KEY_LENGTHS: readonly number[] = [16, 24, 32]
 
 /** An AES key that this process holds. */
@@ -52,7 +50,7 @@ export function rawAes(options: RawAesOptions): KmsProvider {
   return {
     name: namespace,
     keyId: name,
-    recipient: recipientOf(namespace),
+    recipient: aesLayout(namespace),
 
     async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
       signal?.throwIfAborted()
@@ -108,33 +106,6 @@ function encodeByLocale(context: EncryptionContext): Uint8Array {
   const names = Object.keys(context).sort((a, b) => a.localeCompare(b))
   const pairs = names.map((name) => [Buffer.from(name), Buffer.from(context[name] as string)] as const)
   return encodePairs(pairs, 0xffff)
-}
-
-/** Provider information is name, tag length in bits, IV length in bytes, IV. AWS Encryption SDK, raw AES keyring. */
-function recipientOf(namespace: string): RecipientLayout {
-  return {
-    encode({ keyId, ciphertext }) {
-      const lengths = Buffer.alloc(8)
-      lengths.writeUInt32BE(TAG_LENGTH * 8, 0)
-      lengths.writeUInt32BE(IV_LENGTH, 4)
-      const iv = ciphertext.subarray(0, IV_LENGTH)
-      return {
-        info: Buffer.concat([Buffer.from(keyId, 'utf8'), lengths, iv]),
-        ciphertext: ciphertext.subarray(IV_LENGTH),
-      }
-    },
-    parse(infoBytes, ciphertext) {
-      const info = asBuffer(infoBytes)
-      const lengthsAt = info.byteLength - TRAILER_LENGTH
-      if (lengthsAt < 1) return undefined
-      if (info.readUInt32BE(lengthsAt) !== TAG_LENGTH * 8 || info.readUInt32BE(lengthsAt + 4) !== IV_LENGTH) {
-        return undefined
-      }
-      const keyId = parseUtf8(info.subarray(0, lengthsAt))
-      if (keyId === undefined) return undefined
-      return { provider: namespace, keyId, ciphertext: Buffer.concat([info.subarray(lengthsAt + 8), ciphertext]) }
-    },
-  }
 }
 
 function secretKey(key: Uint8Array | KeyObject): KeyObject {

@@ -1,4 +1,4 @@
-import { assertText } from '../../src/bytes.ts'
+import { assertText } from '../../src/checks.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 
 const MAX_NAMESPACE = 64

@@ -1,12 +1,13 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import type { JsonWebKey } from 'node:crypto'
 import { constants, createPrivateKey, createPublicKey, KeyObject, privateDecrypt, publicEncrypt } from 'node:crypto'
-import { describe } from '../../src/bytes.ts'
+import { describe } from '../../src/checks.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
-import { assertNames, parseUtf8 } from './names.ts'
+import { rsaLayout } from './layout.ts'
+import { assertNames } from './names.ts'
 
 const MIN_MODULUS_BITS = 2048
 const MAX_MODULUS_BITS = 16_384
@@ -58,13 +59,7 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
   return {
     name: namespace,
     keyId: name,
-    recipient: {
-      encode: ({ keyId, ciphertext }) => ({ info: Buffer.from(keyId, 'utf8'), ciphertext }),
-      parse(info, ciphertext) {
-        const keyId = parseUtf8(info)
-        return keyId === undefined ? undefined : { provider: namespace, keyId, ciphertext }
-      },
-    },
+    recipient: rsaLayout(namespace),
 
     async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
       signal?.throwIfAborted()

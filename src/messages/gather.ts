@@ -1,14 +1,11 @@
-import { Buffer } from 'node:buffer'
-import { asBuffer } from '../bytes.ts'
-
 /**
  * Cuts pieces of known length out of chunks of any length. A piece that lies within one chunk is a view into it; only
  * what a chunk leaves over is copied, because whoever wrote the chunk may use its memory again.
  */
 export class Gather {
-  #kept: Buffer = EMPTY
+  #kept: Uint8Array = EMPTY
   #keptLength = 0
-  #chunk: Buffer = EMPTY
+  #chunk: Uint8Array = EMPTY
   #at = 0
 
   /** Bytes that no `take` has returned. */
@@ -18,12 +15,12 @@ export class Gather {
 
   /** Hands over the next chunk. `settle` must have been called since the last. */
   add(chunk: Uint8Array): void {
-    this.#chunk = asBuffer(chunk)
+    this.#chunk = chunk
     this.#at = 0
   }
 
   /** The next `length` bytes, valid until the next call of any method, or undefined when they are not all there. */
-  take(length: number): Buffer | undefined {
+  take(length: number): Uint8Array | undefined {
     if (length > this.length) return undefined
     if (this.#keptLength === 0) {
       this.#at += length
@@ -36,7 +33,7 @@ export class Gather {
   }
 
   /** Like `take`, but leaves the bytes where they are. */
-  peek(length: number): Buffer | undefined {
+  peek(length: number): Uint8Array | undefined {
     if (length > this.length) return undefined
     if (this.#keptLength === 0) return this.#chunk.subarray(this.#at, this.#at + length)
     if (this.#keptLength < length) this.#keep(length - this.#keptLength)
@@ -62,22 +59,22 @@ export class Gather {
     if (length === 0) return
     const needed = this.#keptLength + length
     if (needed > this.#kept.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#kept.length * 2, 1024))
-      this.#kept.copy(larger, 0, 0, this.#keptLength)
+      const larger = new Uint8Array(Math.max(needed, this.#kept.length * 2, 1024))
+      larger.set(this.#kept.subarray(0, this.#keptLength))
       this.#kept.fill(0)
       this.#kept = larger
     }
-    this.#chunk.copy(this.#kept, this.#keptLength, this.#at, this.#at + length)
+    this.#kept.set(this.#chunk.subarray(this.#at, this.#at + length), this.#keptLength)
     this.#keptLength = needed
     this.#at += length
   }
 
-  #takeKept(length: number): Buffer {
-    const piece = Buffer.from(this.#kept.subarray(0, length))
+  #takeKept(length: number): Uint8Array {
+    const piece = new Uint8Array(this.#kept.subarray(0, length))
     this.#kept.copyWithin(0, length, this.#keptLength)
     this.#keptLength -= length
     return piece
   }
 }
 
-const EMPTY = Buffer.alloc(0)
+const EMPTY = new Uint8Array(0)

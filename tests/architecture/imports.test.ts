@@ -87,10 +87,29 @@ describe('the files of the project', () => {
   test('of a provider import contracts, errors, bytes and crypto alone, and of other providers the local ones', () => {
     const wrong = providers.filter(({ from, to }) => {
       if (MAPPERS.includes(partOf(from)) && ['mapping', 'records'].includes(partOf(to))) return false
+      if (partOf(from) === 'web') return false // no provider of keys alone: see the next test
       if (to.startsWith('providers/')) return ![partOf(from), 'file', 'memory'].includes(partOf(to))
       return !OPEN_TO_PROVIDERS.includes(partOf(to)) && partOf(from) !== 'testing'
     })
     expect(wrong).toEqual([])
+  })
+
+  test('that strongroom/web is made of need nothing that only Node has', () => {
+    const reached = new Set(['providers/web/index.ts'])
+    for (const file of reached) {
+      for (const { from, to, isType } of [...src, ...providers]) if (from === file && !isType) reached.add(to)
+    }
+    expect(reached).toContain('src/messages/header.ts')
+    const outside = [...reached].flatMap((file) => {
+      const text = readFileSync(new URL(file, root), 'utf8')
+      return [...text.matchAll(/^(?:import|export) (?!type )[^']*?from '([^.'][^']*)'/gm)].map(([, name]) => [
+        file,
+        name,
+      ])
+    })
+    expect(outside).toEqual([])
+    const others = [...reached].filter((file) => !/^(src\/|providers\/(web|raw)\/)/.test(file))
+    expect(others).toEqual([])
   })
 
   test('import each other in no circle', () => {
