@@ -5,6 +5,7 @@ import type { KeyLogAnchor, KeyStore, ShredLedger } from './key-store.ts'
 import type { KmsGroupOptions } from './keys/kms-group.ts'
 import type { KmsProvider } from './kms.ts'
 import type { ReuseLimits } from './messages/data-key-cache.ts'
+import type { Migration } from './migration/define-migration.ts'
 import type { PasswordHasher } from './passwords/password-hasher.ts'
 import type { PepperMode } from './passwords/pepper.ts'
 import type { AnyRecord } from './records/record-types.ts'
@@ -39,6 +40,8 @@ export interface StrongroomConfig<
   readonly records?: Records
   /** How the command line reaches the rows of records, by their names in `records`. Not opened before it is used. */
   readonly tables?: { readonly [Name in keyof Records]?: Table }
+  /** How tables that hold plaintext, or what another library wrote, come to hold their records: by `defineMigration`. */
+  readonly migrations?: { readonly [Name in keyof Records]?: Migration }
   /** Checks passwords; hashes are encrypted under a pepper key and bound to their user. */
   readonly passwords?: PasswordHasher
   /** How the pepper is applied, see the password guide; `on` by default. */
@@ -81,6 +84,7 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   const twice = tables.find((table, at) => tables.indexOf(table) !== at)
   if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)
   assertTables(config.tables ?? {}, records)
+  assertMigrations(config.migrations ?? {}, records)
   assertKeyring(config.keyring ?? {})
   assertDays('backups.keepDays', config.backups?.keepDays)
   assertDays('backups.keyStoreKeepDays', config.backups?.keyStoreKeepDays)
@@ -102,6 +106,16 @@ function assertTables(declared: object, records: object): void {
   for (const [name, table] of Object.entries(declared)) {
     if (!Object.hasOwn(records, name)) throw new ConfigError(`tables.${name} has no record of that name in records`)
     assertHas(table, ['describe', 'page', 'write', 'countHeads'], `tables.${name}`)
+  }
+}
+
+function assertMigrations(declared: Readonly<Record<string, Migration | undefined>>, records: object): void {
+  for (const [name, migration] of Object.entries(declared)) {
+    const record: unknown = Object.hasOwn(records, name) ? (records as Record<string, unknown>)[name] : undefined
+    if (record === undefined) throw new ConfigError(`migrations.${name} has no record of that name in records`)
+    if (migration?.record !== record) {
+      throw new ConfigError(`migrations.${name} must be made by defineMigration for the record ${name} of records`)
+    }
   }
 }
 

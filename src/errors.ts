@@ -59,11 +59,12 @@ export class SystemicFailureError extends StrongroomError {
   readonly failed: number
   readonly total: number
 
-  constructor(failed: number, total: number) {
-    super(
-      'ERR_SYSTEMIC_FAILURE',
-      `${failed} of ${total} rows failed to decrypt: check the key store, the record name, the id and tenant columns before anything is written`,
-    )
+  constructor(
+    failed: number,
+    total: number,
+    check = 'failed to decrypt: check the key store, the record name, the id and tenant columns before anything is written',
+  ) {
+    super('ERR_SYSTEMIC_FAILURE', `${failed} of ${total} rows ${check}`)
     this.failed = failed
     this.total = total
   }
@@ -241,5 +242,15 @@ export class JobBusyError extends StrongroomError {
 export class JobLostError extends StrongroomError {
   constructor() {
     super('ERR_JOB_LOST', 'the job was taken over by another process: this one stops')
+  }
+}
+
+/** A step of a migration was asked for that its state does not allow; nothing was done. `code` is `ERR_MIGRATION_STATE`. */
+export class MigrationStateError extends StrongroomError {
+  readonly phase: string
+
+  constructor(phase: string, message: string) {
+    super('ERR_MIGRATION_STATE', message)
+    this.phase = phase
   }
 }

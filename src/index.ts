@@ -23,6 +23,7 @@ export {
   KmsError,
   type KmsErrorKind,
   MigrationExpiredError,
+  MigrationStateError,
   OverloadedError,
   StrongroomError,
   SystemicFailureError,
@@ -96,6 +97,24 @@ export {
   sealStream,
 } from './messages/stream.ts'
 export type { MessageSuite } from './messages/suites.ts'
+export {
+  type AnyColumnMigration,
+  type ColumnMigration,
+  defineMigration,
+  type Migration,
+} from './migration/define-migration.ts'
+export {
+  cleanMigration,
+  rollbackMigration,
+  runMigration,
+  switchMigration,
+  verifyMigration,
+} from './migration/migrate.ts'
+export type { OldFormat } from './migration/old-format.ts'
+export type { MigrationPhase } from './migration/phase.ts'
+export type { RowCipher } from './migration/rows.ts'
+export type { MigrationOptions, MigrationParts, MigrationReport } from './migration/run-step.ts'
+export type { OldCell } from './migration/typed-text.ts'
 export type { AdmissionOptions } from './passwords/admission.ts'
 export { type Argon2Parameters, type Argon2Preset, argon2Presets } from './passwords/argon2-parameters.ts'
 export { type Argon2idOptions, argon2id } from './passwords/argon2id.ts'
@@ -215,8 +234,10 @@ export type {
   PageQuery,
   RowChange,
   Table,
+  TableChange,
   TableColumn,
   TableDescription,
+  TableGuard,
   TableIndex,
   TableRow,
 } from './table.ts'

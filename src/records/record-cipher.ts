@@ -115,6 +115,14 @@ export class RecordCipher<Schema extends AnyRecord> {
     }) as Promise<EncryptedRow<Schema, Row>[]>
   }
 
+  /** As `encryptMany`, each row with its own result. @throws SystemicFailureError when more than half of at least 4 rows fail */
+  async encryptSettled<Row extends PlainRow<Schema>>(
+    rows: readonly (Row & NoOthers<Schema, Row>)[],
+  ): Promise<Settled<EncryptedRow<Schema, Row>>[]> {
+    const batch = this.#batch((row) => this.#encrypt(row))
+    return rewriteRows(asRows(rows), batch) as Promise<Settled<EncryptedRow<Schema, Row>>[]>
+  }
+
   /** Decrypts many rows, loading every key they need. @throws the first row's error, or SystemicFailureError when most rows fail */
   async decryptMany<Row extends Identity<Schema>>(
     rows: readonly Row[],

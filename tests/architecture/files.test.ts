@@ -15,6 +15,7 @@ describe('files', () => {
     'src/keys/keyring.ts': 'the keys in memory: loading, following and forgetting share the same maps',
     'src/keys/key-manager.ts': 'one short method for each step in the life of a key',
     'src/records/record-cipher.ts': 'one short method for each thing that is done to rows',
+    'src/errors.ts': 'one class for each thing that a caller does differently',
     'src/messages/open.ts': 'the order of the checks of one reader',
   }
 

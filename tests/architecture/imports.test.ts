@@ -30,6 +30,7 @@ const ORDER = [
   'messages',
   'passwords',
   'rotation',
+  'migration',
   'config.ts',
   'strongroom.ts',
   'doctor',
