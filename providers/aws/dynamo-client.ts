@@ -8,6 +8,7 @@ export interface AttributeValue {
   readonly S?: string | undefined
   readonly N?: string | undefined
   readonly NS?: string[] | undefined
+  readonly SS?: string[] | undefined
 }
 
 export type Item = Record<string, AttributeValue>
@@ -16,7 +17,7 @@ export type Item = Record<string, AttributeValue>
 export interface TransactItem {
   readonly Put?: {
     readonly TableName: string
-    readonly Item: Record<string, { S: string } | { N: string } | { NS: string[] }>
+    readonly Item: Record<string, { S: string } | { N: string } | { NS: string[] } | { SS: string[] }>
     readonly ConditionExpression: string
     readonly ExpressionAttributeValues?: Record<string, { N: string }>
   }

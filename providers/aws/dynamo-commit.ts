@@ -82,8 +82,8 @@ function planOf({ puts, log }: KeyCommit, before: Before): Map<string, ScopeItem
   const scopes = new Map<string, ScopeItem>()
   const changed = new Set<string>()
   const scopeOf = (sort: string): ScopeItem =>
-    scopes.get(sort) ?? before.scopes.get(sort) ?? { version: 0, active: undefined, generations: [] }
-  const change = (sort: string, changes: Partial<Pick<ScopeItem, 'active' | 'generations'>>) => {
+    scopes.get(sort) ?? before.scopes.get(sort) ?? { version: 0, active: undefined, generations: [], ids: [] }
+  const change = (sort: string, changes: Partial<Omit<ScopeItem, 'version'>>) => {
     scopes.set(sort, { ...scopeOf(sort), ...changes })
     changed.add(sort)
   }
@@ -101,9 +101,9 @@ function planOf({ puts, log }: KeyCommit, before: Before): Map<string, ScopeItem
   for (const { record, replaces } of puts) {
     if (replaces !== null) continue
     const sort = scopeSort(record.purpose, record.scope)
-    const { generations } = scopeOf(sort)
+    const { generations, ids } = scopeOf(sort)
     if (generations.includes(record.generation)) return 'generation'
-    change(sort, { generations: [...generations, record.generation] })
+    change(sort, { generations: [...generations, record.generation], ids: [...ids, record.id] })
   }
   return scopes
 }

@@ -13,6 +13,8 @@ export interface ScopeItem {
   readonly version: number
   readonly active: string | undefined
   readonly generations: readonly number[]
+  /** The ids of all its keys, so that they are found without reading those of every other scope. */
+  readonly ids: readonly string[]
 }
 
 export type ItemKey = { pk: { S: string }; sk: { S: string } }
@@ -43,11 +45,12 @@ export function recordItem(record: KeyRecord) {
   }
 }
 
-export function scopeItem(sort: string, { version, active, generations }: ScopeItem) {
+export function scopeItem(sort: string, { version, active, generations, ids }: ScopeItem) {
   return {
     ...itemKey(SCOPES, sort),
     version: { N: String(version) },
     generations: { NS: generations.map(String) },
+    ...(ids.length > 0 && { ids: { SS: [...ids] } }), // DynamoDB has no empty sets
     ...(active !== undefined && { active: { S: active } }),
   }
 }
@@ -71,6 +74,7 @@ export function parseScope(item: Item): ScopeItem {
     version: Number(item.version?.N),
     active: item.active?.S,
     generations: (item.generations?.NS ?? []).map(Number),
+    ids: item.ids?.SS ?? [],
   }
 }
 

@@ -12,6 +12,7 @@ import type {
 } from '../../src/key-store.ts'
 import { connectDynamo, type DynamoClient, dynamoError } from './dynamo-client.ts'
 import { commitTo } from './dynamo-commit.ts'
+import { ensureTable } from './dynamo-create-table.ts'
 import {
   itemKey,
   LOG,
@@ -47,7 +48,7 @@ const MAX_PAUSE_MS = 1000
 /**
  * Keeps key records in DynamoDB. Reads are strongly consistent; a commit is one transaction with conditions, so at
  * most 49 records at a time are certain to fit (`maxCommit`), and a commit that does not fit is refused whole.
- * A filtered `list` reads the whole partition of records.
+ * A `list` with a filter other than purpose and scope reads the whole partition of records.
  *
  * @throws InvalidInputError, ConfigError
  */
@@ -83,6 +84,15 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
     bound('ids', ids.length, 0, MAX_READ)
     const keys = [...new Set(ids)].filter((id) => id !== '').map((id) => itemKey(RECORDS, id))
     return (await getItems(call, table, keys)).map(parseRecord)
+  }
+
+  /** Every key of one purpose and scope, in order of id: one item names them. */
+  async function inScope(purpose: KeyPurpose, scope: string): Promise<KeyRecord[]> {
+    const [item] = await getItems(call, table, [itemKey(SCOPES, scopeSort(purpose, scope))])
+    const { ids } = parseScope(item ?? {})
+    const found: KeyRecord[] = []
+    for (let at = 0; at < ids.length; at += MAX_READ) found.push(...(await get(ids.slice(at, at + MAX_READ))))
+    return found.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   return {
@@ -121,6 +131,10 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
     async list(query: KeyQuery): Promise<KeyRecord[]> {
       bound('limit', query.limit, 1, MAX_READ)
       const { purpose, state, scope, parent, scopePrefix, after = '', limit } = query
+      if (purpose !== undefined && scope !== undefined) {
+        const records = await inScope(purpose, scope)
+        return records.filter((record) => record.id > after && matches(record, query)).slice(0, limit)
+      }
       const filter = Object.entries({ purpose, state, scope, parent }).filter(([, value]) => value !== undefined)
       // A sort key is never empty, and every id sorts behind a blank.
       const items = await queryItems(
@@ -155,40 +169,12 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
   }
 }
 
-async function ensureTable(client: DynamoClient, table: string): Promise<void> {
-  for (let round = 0; round < 60; round++) {
-    try {
-      const { Table } = await client.describeTable({ TableName: table })
-      if (Table?.TableStatus === 'ACTIVE' || Table?.TableStatus === 'UPDATING') return
-    } catch (error) {
-      if ((error as Error).name !== 'ResourceNotFoundException')
-        throw dynamoError(table, 'dynamodb:DescribeTable', error)
-      await create(client, table)
-    }
-    await delay(Math.min(1000, 20 * 2 ** round))
-  }
-  throw new KeyStoreError('unavailable', `dynamodb table ${table} is not active yet`)
-}
-
-async function create(client: DynamoClient, TableName: string): Promise<void> {
-  try {
-    await client.createTable({
-      TableName,
-      BillingMode: 'PAY_PER_REQUEST',
-      DeletionProtectionEnabled: true,
-      AttributeDefinitions: [
-        { AttributeName: 'pk', AttributeType: 'S' },
-        { AttributeName: 'sk', AttributeType: 'S' },
-      ],
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
-      ],
-    })
-  } catch (error) {
-    // Another process was faster.
-    if ((error as Error).name !== 'ResourceInUseException') throw dynamoError(TableName, 'dynamodb:CreateTable', error)
-  }
+function matches(record: KeyRecord, { state, parent, scopePrefix = '' }: KeyQuery): boolean {
+  return (
+    (state === undefined || record.state === state) &&
+    (parent === undefined || record.parent === parent) &&
+    record.scope.startsWith(scopePrefix)
+  )
 }
 
 function bound(name: string, value: number, min: number, max: number): void {

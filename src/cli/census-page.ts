@@ -1,4 +1,4 @@
-import type { Census, CensusCount } from '../rotation/census.ts'
+import type { Census, CensusCount, OutgrownIndex } from '../rotation/census.ts'
 
 const COLOURS = { active: '#2e7d32', old: '#f9a825', bad: '#c62828', none: '#b0bec5' }
 const WIDTH = 720
@@ -16,13 +16,14 @@ ${counted.map(section).join('\n')}
 `
 }
 
-function section({ record, table, at, counts, outdated }: Census): string {
+function section({ record, table, at, counts, outdated, outgrown }: Census): string {
   const columns = [...new Set(counts.map(({ column }) => column))]
   const verdict =
     outdated === 0
       ? 'Everything is under an active key.'
       : `${outdated.toLocaleString('en')} values are not under an active key.`
   return `<h2>${safe(record)} <small>(${safe(table)}, ${safe(at)})</small></h2><p><b>${verdict}</b></p>
+${outgrown.map(growth).join('')}
 ${columns
   .map((column) =>
     bar(
@@ -33,6 +34,11 @@ ${columns
   .join('\n')}
 <table><tr><th>column<th>holds<th>key<th>state<th>rows</tr>
 ${counts.map(line).join('\n')}</table>`
+}
+
+function growth({ column, rows, warnAtRows }: OutgrownIndex): string {
+  const [found, planned] = [rows, warnAtRows / 4].map((count) => count.toLocaleString('en'))
+  return `<p>${safe(column)} has ${found} rows under one key and was planned for ${planned}: raise its <code>rows</code>.</p>`
 }
 
 function bar(column: string, counts: readonly CensusCount[]): string {

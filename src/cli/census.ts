@@ -43,7 +43,7 @@ export function addCensus(program: Command, output: Output): void {
 const MAX_ROWS = 40
 
 function print(counted: readonly Census[], output: Output): void {
-  for (const { record, table: name, counts, outdated } of counted) {
+  for (const { record, table: name, counts, outdated, outgrown } of counted) {
     const rows = counts
       .slice(0, MAX_ROWS)
       .map(({ column, holds, keyId, state, version, current, rows }) => [
@@ -62,5 +62,11 @@ function print(counted: readonly Census[], output: Output): void {
         ? 'everything is under an active key\n'
         : `${outdated.toLocaleString('en')} values are not under an active key\n`,
     )
+    for (const { column, rows, warnAtRows } of outgrown) {
+      const [found, planned] = [rows, warnAtRows / 4].map((count) => count.toLocaleString('en'))
+      output.hint(
+        `${record}.${column} has ${found} rows under one key and was planned for ${planned}: raise its \`rows\``,
+      )
+    }
   }
 }

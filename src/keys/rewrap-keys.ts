@@ -82,25 +82,30 @@ async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['mi
 
 /** Moves keys from one root key to another, a batch a commit. Tombstones are signed anew, so that they stay provable. */
 async function* moveChildren(parts: KeyParts, from: string, to: RootKey): AsyncGenerator<number> {
-  const limit = commitSize(parts.store, BATCH)
+  const size = commitSize(parts.store, BATCH)
+  const old = await parts.keyring.root(from)
   let after: string | undefined
   for (;;) {
-    const page = await parts.store.list({ parent: from, limit, ...(after === undefined ? {} : { after }) })
+    const page = await parts.store.list({ parent: from, limit: BATCH, ...(after === undefined ? {} : { after }) })
     const ids = page.filter((record) => isMoved(record.state)).map((record) => record.id)
-    const old = await parts.keyring.root(from)
-    const written = await parts.writer.write('rewrap', async () => {
-      const records = await parts.store.get(ids)
-      const change: Change[] = []
-      for (const candidate of records) {
-        const before = await parts.keyring.verified(candidate)
-        if (before.parent === from && isMoved(before.state)) change.push(moved(parts, before, old, to))
-      }
-      return { change }
-    })
-    yield Array.isArray(written) ? written.length : 0
+    for (let at = 0; at < ids.length; at += size) yield moveBatch(parts, ids.slice(at, at + size), old, to)
     after = page.at(-1)?.id
-    if (page.length < limit) return
+    if (page.length < BATCH) return
   }
+}
+
+/** @returns how many were moved */
+async function moveBatch(parts: KeyParts, ids: readonly string[], from: RootKey, to: RootKey): Promise<number> {
+  const written = await parts.writer.write('rewrap', async () => {
+    const records = await parts.store.get(ids)
+    const change: Change[] = []
+    for (const candidate of records) {
+      const before = await parts.keyring.verified(candidate)
+      if (before.parent === from.id && isMoved(before.state)) change.push(moved(parts, before, from, to))
+    }
+    return { change }
+  })
+  return Array.isArray(written) ? written.length : 0
 }
 
 function isMoved(state: KeyState): boolean {

@@ -33,6 +33,17 @@ export interface Census {
   readonly counts: readonly CensusCount[]
   /** Values that are under no active key: ciphertexts and tags under other keys, and values that are not ours. */
   readonly outdated: number
+  /** Indexes over more rows than they were planned for. */
+  readonly outgrown: readonly OutgrownIndex[]
+}
+
+/** An index whose searches return many rows that do not match: plan it again with more `rows`. */
+export interface OutgrownIndex {
+  readonly column: string
+  /** Rows with a tag; of the largest tenant where each has an index key of its own. */
+  readonly rows: number
+  /** Four times the `rows` of its plan, above which it should be planned again. */
+  readonly warnAtRows: number
 }
 
 /** What a census needs besides a table. */
@@ -56,6 +67,7 @@ export async function census(schema: AnyRecord, table: Table, options: CensusOpt
   const { tenant } = schema.options
   const scopes = new RowIdentifier(app, name, schema.options)
   const counted: CensusCount[] = []
+  const outgrown: OutgrownIndex[] = []
   for (const column of columns.values()) {
     if (column.state === 'plaintext') continue
     const query = column.binary
@@ -64,13 +76,15 @@ export async function census(schema: AnyRecord, table: Table, options: CensusOpt
     const heads = await table.countHeads({ column: column.name, ...query })
     counted.push(...fieldCounts(name, column.name, heads))
   }
-  for (const { column, binary, global } of indexes) {
+  for (const { column, binary, global, warnAtRows = Number.POSITIVE_INFINITY } of indexes) {
     const query = binary ? { prefix: new Uint8Array(), length: 1 } : { prefix: '', length: 2 }
     const by = global || tenant === undefined ? {} : { by: tenant }
     const heads = await table.countHeads({ column, ...query, ...by })
     const scopeOf = (head: HeadCount) => (head.by === null || global ? '' : scopes.tenantScope(head.by))
     const versions = await activeVersions(store, [...new Set(heads.map(scopeOf))])
     counted.push(...tagCounts(name, column, heads, (head) => versions.get(scopeOf(head))))
+    const rows = mostInOneScope(heads, scopeOf)
+    if (rows > warnAtRows) outgrown.push({ column, rows, warnAtRows })
   }
   const states = await findStates(store, [...new Set(counted.flatMap(({ keyId }) => keyId ?? []))])
   const counts = counted.map((count) =>
@@ -81,7 +95,7 @@ export async function census(schema: AnyRecord, table: Table, options: CensusOpt
       return holds === 'foreign' || (holds === 'ciphertext' && state !== 'active') || (holds === 'tag' && !current)
     })
     .reduce((sum, { rows }) => sum + rows, 0)
-  return { record: name, table: table.name, at: now.toISOString(), counts, outdated }
+  return { record: name, table: table.name, at: now.toISOString(), counts, outdated, outgrown }
 }
 
 function fieldCounts(record: string, column: string, heads: readonly HeadCount[]): CensusCount[] {
@@ -109,6 +123,14 @@ function tagCounts(
     else add(counts, { record, column, holds: 'tag', version, current: version === versionNow(one), rows })
   }
   return [...counts.values()].sort(byRows)
+}
+
+function mostInOneScope(heads: readonly HeadCount[], scopeOf: (head: HeadCount) => string): number {
+  const rows = new Map<string, number>()
+  for (const head of heads) {
+    if (head.head !== null) rows.set(scopeOf(head), head.rows + (rows.get(scopeOf(head)) ?? 0))
+  }
+  return [...rows.values()].reduce((most, one) => Math.max(most, one), 0)
 }
 
 const PAGE = 1000

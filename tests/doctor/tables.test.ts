@@ -123,6 +123,16 @@ describe('the columns of a configured table', () => {
       status: 'warning',
       hint: expect.stringContaining('raise'),
     })
+    // Planned for one tenant: how many rows the table has in all says nothing.
+    const tenants = { tenant: 'org', columns: [column('note', null), column('note_index', null), column('org', null)] }
+    const findings = await examine(fields, { ...tenants, indexes, estimatedRows: 1_000_000 }, { tenant: 'org' })
+    expect(findings.find(({ check }) => check === 'table.index')).toMatchObject({ status: 'ok' })
+  })
+
+  test('of a migration still under way must hold ciphertexts already', async () => {
+    const migrating = text({ state: 'migrating', until: '2999-01-01' })
+    expect(await one(migrating, column('note', 50))).toMatchObject({ status: 'problem' })
+    expect(await one(migrating, column('note', null))).toMatchObject({ status: 'ok' })
   })
 
   test('must tell rows apart by the id of the record', async () => {

@@ -93,6 +93,22 @@ describe('reencryptTable', () => {
     expect(tags).toEqual([expect.objectContaining({ holds: 'tag', version: 2, current: true, rows: ROWS })])
   })
 
+  test('the census says when a tenant has more rows than its index was planned for', async () => {
+    expect((await counted()).outgrown).toEqual([])
+    const small = defineRecord(
+      'people',
+      { email: text({ index: { column: 'email_index', transform: 'email', rows: 40 } }) },
+      { id: 'id', tenant: 'tenant' },
+    )
+    const store = fileKeyStore({ path: join(folder, 'keys') })
+    expect((await census(small, table, { app: 'rotation', store })).outgrown).toEqual([
+      { column: 'email_index', rows: ROWS / 3, warnAtRows: 160 },
+    ])
+    const { email } = { email: text({ index: { column: 'email_index', transform: 'email', rows: 50 } }) }
+    const enough = defineRecord('people', { email }, { id: 'id', tenant: 'tenant' })
+    expect((await census(enough, table, { app: 'rotation', store })).outgrown).toEqual([])
+  })
+
   test('writes nothing when every row is current', async () => {
     const before = await stored()
     const report = await reencryptTable(room.records.people, table)

@@ -3,9 +3,10 @@ import { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { KMS } from '@aws-sdk/client-kms'
 import { afterAll, expect, it } from 'vitest'
 import { awsKms, dynamoKeyStore } from '../../../providers/aws/index.ts'
-import { keyStoreConformance, kmsConformance } from '../../../providers/testing/index.ts'
+import { keyStoreConformance, kmsConformance, memoryKms } from '../../../providers/testing/index.ts'
 import { sampleRecord } from '../../../providers/testing/sample-records.ts'
 import { InvalidInputError, KeyStoreError } from '../../../src/errors.ts'
+import { openStrongroom } from '../../../src/strongroom.ts'
 import { describeComponent } from '../../components/component.ts'
 import { motoMissing, startMoto, type TestMoto } from '../../fixtures/moto.ts'
 
@@ -74,6 +75,34 @@ describeComponent('dynamoKeyStore on moto, with the real client', missing, () =>
     expect(await store.list({ limit: 10 })).toEqual([])
     await store.close?.()
   })
+
+  it('carries a Strongroom of many tenants through all rotations, though it takes 49 records at a time', async () => {
+    const table = `keys-${randomUUID()}`
+    const kms = memoryKms()
+    const config = () => ({ name: 'app', kms: { ...kms, close: async () => undefined }, store: make(table) })
+    const room = await openStrongroom(config(), { init: true })
+    const scopes = Array.from({ length: 60 }, (_, at) => ({ tenant: `t${at}` }))
+    await room.unlock(scopes)
+    const of = (scope: { tenant: string }) => ({ context: { tenant: scope.tenant }, scope })
+    const values = scopes.map((scope) => room.encrypt(`of ${scope.tenant}`, of(scope)))
+
+    const rotated = await room.keys.rotate({ scope: 'all' })
+    expect(rotated).toHaveLength(scopes.length + 1) // and the empty scope
+    expect(rotated.every(({ replaced }) => replaced?.state === 'decrypt_only')).toBe(true)
+    await room.keys.rotate({ purpose: 'root' })
+    expect(await room.keys.rewrap()).toEqual({ roots: 2, keys: 2 * rotated.length, missing: [] })
+    const [oldRoot] = await room.keys.list({ purpose: 'root', state: 'decrypt_only' })
+    await room.keys.retire(oldRoot?.id as string)
+    await room.keys.destroy(oldRoot?.id as string)
+    await room.close()
+
+    const later = await openStrongroom(config())
+    await later.unlock(scopes)
+    for (const [at, scope] of scopes.entries()) {
+      expect(later.decrypt(values[at] as string, of(scope))).toBe(`of ${scope.tenant}`)
+    }
+    await later.close()
+  }, 180_000)
 
   it('keeps scopes that are longer than a sort key, and reads lists longer than a page', async () => {
     const store = make()
