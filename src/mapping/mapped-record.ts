@@ -117,16 +117,28 @@ export class MappedRecord {
 
   /** An error that says by which index a column is found. */
   compared(column: string): InvalidInputError {
+    return new InvalidInputError(
+      `${this.name}.${column} is encrypted, differently each time, so the database cannot compare it: ${this.#advice(column)}`,
+    )
+  }
+
+  /** An error for a value where it is not known what it is for. */
+  unencrypted(column: string): InvalidInputError {
+    const row = this.identity.join(' and ')
+    return new InvalidInputError(
+      `${this.name}.${column} takes only what was encrypted for its row, whose ${row} must be known; to find rows, ${this.#advice(column)}`,
+    )
+  }
+
+  #advice(column: string): string {
     const single = indexList(this.#schema.fields[column]?.options ?? {}).map((index) => index.column)
     const compound = Object.entries(this.#schema.options.indexes ?? {}).filter(([, index]) => {
       return index.fields.includes(column)
     })
     const names = [...single, ...compound.map(([name]) => name)]
-    const advice =
-      names.length === 0 ? 'it has no index: give it one, or decrypt and filter' : `search it by ${names.join(' or ')}`
-    return new InvalidInputError(
-      `${this.name}.${column} is encrypted, differently each time, so the database cannot compare it: ${advice}`,
-    )
+    return names.length === 0
+      ? 'it has no index: give it one, or decrypt and filter'
+      : `search it by ${names.join(' or ')}`
   }
 
   ordered(column: string): InvalidInputError {

@@ -1,0 +1,95 @@
+import { Buffer } from 'node:buffer'
+import { customType as mysqlType } from 'drizzle-orm/mysql-core'
+import { customType as pgType } from 'drizzle-orm/pg-core'
+import { customType as sqliteType } from 'drizzle-orm/sqlite-core'
+import { ConfigError, DecryptionError } from '../../src/errors.ts'
+import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
+import { StoredValue } from './stored-value.ts'
+
+interface StoredColumn {
+  data: StoredValue
+  driverData: string | Uint8Array
+}
+
+const pg = (params: Params) => pgType<StoredColumn>(params)()
+const mysql = (params: Params) => mysqlType<StoredColumn>(params)()
+const sqlite = (params: Params) => sqliteType<StoredColumn>(params)()
+
+/** The encrypted columns of a record, each by its name; `Builder` is the column of the database. */
+export type EncryptedColumns<Schema extends AnyRecord, Builder, NotNull> = {
+  [Name in FieldName<Schema>]: Schema['fields'][Name]['options'] extends { readonly nullable: 'visible' }
+    ? Builder
+    : NotNull
+} & { [Column in IndexColumn<Schema>]: NotNull }
+
+/**
+ * The encrypted columns and index columns of a record, for `pgTable('customers', { …, ...pgColumns(customers) })`. What is
+ * given to them is refused at run time unless it was encrypted for its row.
+ */
+export function pgColumns<Schema extends AnyRecord>(record: Schema) {
+  const columns = columnsOf(record, 'bytea', 'text', (params) => pg(params))
+  return columns as EncryptedColumns<Schema, ReturnType<typeof pg>, ReturnType<ReturnType<typeof pg>['notNull']>>
+}
+
+/** As `pgColumns`, for `mysqlTable` on MySQL and MariaDB. */
+export function mysqlColumns<Schema extends AnyRecord>(record: Schema) {
+  const columns = columnsOf(record, 'longblob', 'varchar(80)', (params) => mysql(params))
+  return columns as EncryptedColumns<Schema, ReturnType<typeof mysql>, ReturnType<ReturnType<typeof mysql>['notNull']>>
+}
+
+/** As `pgColumns`, for `sqliteTable`. */
+export function sqliteColumns<Schema extends AnyRecord>(record: Schema) {
+  const columns = columnsOf(record, 'blob', 'text', (params) => sqlite(params))
+  return columns as EncryptedColumns<
+    Schema,
+    ReturnType<typeof sqlite>,
+    ReturnType<ReturnType<typeof sqlite>['notNull']>
+  >
+}
+
+interface Params {
+  readonly dataType: () => string
+  readonly toDriver: (value: StoredValue) => string | Uint8Array
+  readonly fromDriver: (value: string | Uint8Array) => StoredValue
+}
+
+function columnsOf<Builder extends { notNull(): unknown }>(
+  schema: AnyRecord,
+  bytes: string,
+  tag: string,
+  column: (params: Params) => Builder,
+): Record<string, unknown> {
+  const record = new MappedRecord({ schema } as AnyCipher)
+  const storage = schema.options.storage ?? 'text'
+  const fields = Object.entries(schema.fields).map(([name, { options }]) => {
+    if (options.state === 'plaintext') {
+      throw new ConfigError(`${schema.name}.${name} is in state plaintext: Drizzle needs it as migrating or encrypted`)
+    }
+    const type = (options.storage ?? storage) === 'binary' ? bytes : 'text'
+    const made = column(params(type, () => record.unencrypted(name)))
+    return [name, options.nullable === 'visible' ? made : made.notNull()]
+  })
+  const indexes = [...record.indexColumns].map((name) => {
+    return [name, column(params(storage === 'binary' ? bytes : tag, () => record.writtenIndex(name))).notNull()]
+  })
+  return Object.fromEntries([...fields, ...indexes])
+}
+
+function params(type: string, refuse: () => Error): Params {
+  return {
+    dataType: () => type,
+    toDriver: (value) => {
+      if (StoredValue.is(value)) return StoredValue.unwrap(value)
+      throw refuse()
+    },
+    fromDriver: (value) => StoredValue.wrap(type === 'bytea' || type.endsWith('blob') ? toBytes(value) : value),
+  }
+}
+
+/** PostgreSQL gives bytes inside JSON as `\x…`, as relational queries have them. */
+function toBytes(value: string | Uint8Array): Uint8Array {
+  if (typeof value !== 'string') return value
+  if (!/^\\x([0-9a-f]{2})*$/.test(value)) throw new DecryptionError()
+  return Buffer.from(value.slice(2), 'hex')
+}

@@ -1,0 +1,193 @@
+import { and, eq, getTableColumns, type InferInsertModel, inArray, type SQL, type Table } from 'drizzle-orm'
+import { ConfigError, InvalidInputError } from '../../src/errors.ts'
+import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import type {
+  AnyRecord,
+  DecryptedRow,
+  Identity,
+  Searchable,
+  SearchedValue,
+  SearchOptions,
+} from '../../src/records/record-types.ts'
+import { changedRows, type Database, type LooseDatabase } from './database.ts'
+import { type AnyEncryptedTable, decryptNested, type NestedRow } from './nested.ts'
+import { assertReadable, assertWithoutLimit, type Query } from './query-text.ts'
+import type { NewRow, RowChanges, RowKey } from './row-types.ts'
+import { StoredValue } from './stored-value.ts'
+
+/**
+ * What stands between the application and a Drizzle table with encrypted columns.
+ *
+ * @param table made with `...pgColumns(record)`, or the same of another database; its keys are the names in the record
+ * @param cipher of the record, `room.records.customers`
+ */
+export function encryptedTable<Of extends Table, Schema extends AnyRecord>(
+  table: Of,
+  cipher: AnyCipher & { readonly schema: Schema },
+): EncryptedTable<Of, Schema> {
+  return new EncryptedTable(table, cipher)
+}
+
+/** Encrypts what goes into a table and decrypts what comes out of it. Made by `encryptedTable`. Loads the keys it needs. */
+export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
+  readonly #table: Of
+  readonly #record: MappedRecord
+  readonly #columns: Readonly<Record<string, unknown>>
+  readonly #names: ReadonlyMap<string, string>
+
+  constructor(table: Of, cipher: AnyCipher & { readonly schema: Schema }) {
+    this.#table = table
+    this.#record = new MappedRecord(cipher)
+    const columns = getTableColumns(table)
+    this.#columns = columns
+    this.#names = new Map(Object.entries(columns).map(([key, { name }]) => [key, name]))
+    const needed = [...this.#record.identity, ...this.#record.fields, ...this.#record.indexColumns]
+    const missing = needed.find((name) => !this.#names.has(name))
+    if (missing !== undefined) throw new ConfigError(`the table of record ${this.#record.name} has no key ${missing}`)
+  }
+
+  /** Rows for `db.insert(table).values(…)`. All or nothing. @throws InvalidInputError; what loading keys throws */
+  async encrypt(rows: readonly NewRow<Of, Schema>[]): Promise<InferInsertModel<Of>[]> {
+    const complete = (rows as readonly AnyRow[]).map((row) => this.#record.complete(row))
+    const encrypted = await this.#record.cipher.encryptMany(complete)
+    return encrypted.map((row) => this.#stored(row)) as InferInsertModel<Of>[]
+  }
+
+  /**
+   * Runs a select, or a write with `returning`, and decrypts its rows. It must select the identity columns of the record.
+   *
+   * @param query a query that was not awaited
+   * @param relations tables of the relations in its rows: `{ orders: encryptedOrders }`
+   * @throws InvalidInputError when it compares or orders by an encrypted column; DecryptionError
+   */
+  async decrypt<
+    Row extends Identity<Schema>,
+    Relations extends Readonly<Record<string, AnyEncryptedTable>> = Record<never, never>,
+  >(
+    query: Query<readonly Row[]>,
+    relations: Relations = {} as Relations,
+  ): Promise<NestedRow<Schema, Row, Relations>[]> {
+    const { sql } = query.toSQL()
+    this.assertReadable(sql)
+    for (const related of Object.values(relations)) related.assertReadable(sql)
+    const rows = (await query) as readonly AnyRow[]
+    return (await decryptNested(rows, this, relations)) as NestedRow<Schema, Row, Relations>[]
+  }
+
+  /** Decrypts rows of SQL of your own, `db.execute(…)`, whose columns have the names of the database. @throws DecryptionError */
+  async decryptRaw(rows: readonly AnyRow[]): Promise<DecryptedRow<Schema, never>[]> {
+    const named = rows.map((row) => {
+      return Object.fromEntries([...this.#names].flatMap(([key, name]) => (name in row ? [[key, row[name]]] : [])))
+    })
+    return (await this.#record.cipher.decryptMany(named)) as DecryptedRow<Schema, never>[]
+  }
+
+  /**
+   * Runs a query for the rows whose encrypted column has a value: decrypted, and without those that the index matches by
+   * chance.
+   *
+   * @param name a field with one index, or an index column
+   * @param select makes the query with the condition, as `(where) => db.select().from(table).where(where)`
+   * @throws InvalidInputError when the query has a limit and the index is not unique
+   */
+  async search<Name extends Searchable<Schema>, Row extends Identity<Schema>>(
+    name: Name,
+    value: SearchedValue<Schema, Name>,
+    options: SearchOptions<Schema>,
+    select: (where: SQL) => Query<readonly Row[]>,
+  ): Promise<NestedRow<Schema, Row, Record<never, never>>[]> {
+    const { column, unique } = this.#record.search(name)
+    const tags = await this.#record.cipher.indexMany(name, [value], options as { tenant?: unknown })
+    const stored = tags.map((tag) => StoredValue.wrap(tag as string))
+    const query = select(inArray(this.#columns[column] as never, stored) as SQL)
+    if (!unique) assertWithoutLimit(query.toSQL().sql, this.#record, column)
+    return this.#record.cipher.filter(await this.decrypt(query), name, value)
+  }
+
+  /** The condition for one row. @throws InvalidInputError when a part of its identity is missing */
+  row(key: RowKey<Of, Schema>): SQL {
+    const values = key as AnyRow
+    const missing = this.#record.identity.filter((name) => values[name] === undefined || values[name] === null)
+    if (missing.length > 0) throw this.#record.unknownRow(missing)
+    return and(...this.#record.identity.map((name) => eq(this.#columns[name] as never, values[name]))) as SQL
+  }
+
+  /** Changes some columns of one row. @returns how many rows were changed: 0 or 1 @throws InvalidInputError */
+  async update(db: Database, key: RowKey<Of, Schema>, changes: RowChanges<Of, Schema>): Promise<number> {
+    return this.#update(db as unknown as LooseDatabase, key as AnyRow, changes as AnyRow, this.row(key))
+  }
+
+  /**
+   * Changes columns in many rows, which no single statement can do: values are bound to their rows. Reads the ids and updates
+   * row by row, each only while it still meets the condition. Give a transaction as `db` to change all or none.
+   *
+   * @returns how many rows were changed
+   */
+  async updateMany(db: Database, where: SQL | undefined, changes: RowChanges<Of, Schema>): Promise<number> {
+    this.#record.assertChanges(Object.keys(changes))
+    const loose = db as unknown as LooseDatabase
+    const identity = Object.fromEntries(this.#record.identity.map((name) => [name, this.#columns[name]]))
+    const query = loose.select(identity).from(this.#table).where(where)
+    this.assertReadable(query.toSQL().sql)
+    let changed = 0
+    for (const key of (await query) as AnyRow[]) {
+      changed += await this.#update(loose, key, changes as AnyRow, and(this.row(key as never), where))
+    }
+    return changed
+  }
+
+  /**
+   * Inserts rows, each of which replaces the values of a row of the same id, tenant and subject. A row of another tenant that
+   * has the id is left alone.
+   */
+  async upsert(db: Database, rows: readonly NewRow<Of, Schema>[]): Promise<void> {
+    const loose = db as unknown as LooseDatabase
+    for (const [at, stored] of ((await this.encrypt(rows)) as AnyRow[]).entries()) {
+      const key = rows[at] as unknown as RowKey<Of, Schema>
+      const set = Object.fromEntries(Object.entries(stored).filter(([name]) => !this.#record.identity.includes(name)))
+      const insert = loose.insert(this.#table).values(stored)
+      if (insert.onConflictDoUpdate !== undefined) {
+        const target = this.#record.ids.map((name) => this.#columns[name])
+        await insert.onConflictDoUpdate({ target, set, setWhere: this.row(key) })
+      } else if (changedRows(await loose.update(this.#table).set(set).where(this.row(key))) === 0) await insert
+    }
+  }
+
+  /** @internal */
+  assertReadable(sql: string): void {
+    assertReadable(sql, this.#record, this.#names)
+  }
+
+  /** @internal */
+  async decryptRows(rows: readonly AnyRow[]): Promise<AnyRow[]> {
+    return this.#record.cipher.decryptMany(rows.map(unwrapped))
+  }
+
+  async #update(db: LooseDatabase, key: AnyRow, changes: AnyRow, where: SQL | undefined): Promise<number> {
+    this.#record.assertChanges(Object.keys(changes))
+    if (Object.keys(changes).length === 0) throw new InvalidInputError('an update must change something')
+    const identity = Object.fromEntries(this.#record.identity.map((name) => [name, key[name]]))
+    const [encrypted] = await this.#record.cipher.encryptMany([{ ...identity, ...changes }])
+    const set = Object.entries(this.#stored(encrypted as AnyRow)).filter(
+      ([name]) => !this.#record.identity.includes(name),
+    )
+    return changedRows(await db.update(this.#table).set(Object.fromEntries(set)).where(where))
+  }
+
+  #stored(row: AnyRow): AnyRow {
+    const wrap = (name: string, value: unknown) => {
+      const isOurs = this.#record.fields.has(name) || this.#record.indexColumns.has(name)
+      return isOurs && value !== null ? StoredValue.wrap(value as string) : value
+    }
+    return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, wrap(name, value)]))
+  }
+}
+
+function unwrapped(row: AnyRow): AnyRow {
+  const out: Record<string, unknown> = {}
+  for (const name of Object.keys(row)) {
+    const value = row[name]
+    out[name] = StoredValue.is(value) ? StoredValue.unwrap(value) : value
+  }
+  return out
+}

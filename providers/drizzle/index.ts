@@ -1,0 +1,7 @@
+export { type EncryptedColumns, mysqlColumns, pgColumns, sqliteColumns } from './columns.ts'
+export type { Database } from './database.ts'
+export { EncryptedTable, encryptedTable } from './encrypted-table.ts'
+export { decryptJoin } from './nested.ts'
+export type { Query } from './query-text.ts'
+export type { NewRow, RowChanges, RowKey } from './row-types.ts'
+export { StoredValue } from './stored-value.ts'

@@ -1,0 +1,115 @@
+import { inspect } from 'node:util'
+import { and, eq, gt, ilike, inArray, isNull, like, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { pgTable, text } from 'drizzle-orm/pg-core'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { encryptedTable, pgColumns, type Query } from '../../../providers/drizzle/index.ts'
+import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
+import { openStrongroom } from '../../../src/index.ts'
+import { records, type SuiteRoom } from '../../adapters/records.ts'
+import { customer } from '../../adapters/samples.ts'
+
+const customers = pgTable('customers', {
+  id: text().primaryKey(),
+  orgId: text().notNull(),
+  status: text().notNull(),
+  ...pgColumns(records.customers),
+})
+// A pool that connects to nothing: what is refused is refused before.
+const pool = new pg.Pool({ host: '127.0.0.1', port: 1 })
+const db = drizzle(pool)
+let room: SuiteRoom
+const open = () => encryptedTable(customers, room.records.customers)
+
+beforeAll(async () => {
+  room = await openStrongroom({ name: 'suite', kms: memoryKms(), store: memoryKeyStore(), records }, { init: true })
+})
+afterAll(async () => {
+  await pool.end()
+  await room.close()
+})
+
+const refusal = (says: RegExp) =>
+  expect.objectContaining({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(says) })
+
+describe('a column of a record', () => {
+  test('takes nothing but what was encrypted for its row', () => {
+    const plain = { ...customer('acme', 1), email_index: 'x', name_index: 'x', person_index: 'x' } as never
+    expect(() => db.insert(customers).values(plain).toSQL()).toThrow(refusal(/email takes only what was encrypted/))
+    const update = db.update(customers).set({ visits: 5 as never })
+    expect(() => update.toSQL()).toThrow(refusal(/id and orgId must be known/))
+    for (const where of [
+      eq(customers.name, 'x' as never),
+      inArray(customers.name, ['x' as never]),
+      gt(customers.visits, 1 as never),
+    ]) {
+      expect(() => db.select().from(customers).where(where).toSQL()).toThrow(refusal(/takes only/))
+    }
+    expect(() =>
+      db
+        .select()
+        .from(customers)
+        .where(eq(customers.email_index, 'aabbcc' as never))
+        .toSQL(),
+    ).toThrow(refusal(/email_index is an index column/))
+  })
+
+  test('holds what shows nothing of itself', async () => {
+    const [row] = await open().encrypt([customer('acme', 1)])
+    expect(JSON.stringify(row)).not.toMatch(/sr1_/)
+    expect(inspect(row)).not.toMatch(/sr1_/)
+    expect(`${row?.email}`).toBe('[encrypted]')
+  })
+})
+
+describe('a query with a table of a record', () => {
+  const readings: [string, () => Query<unknown[]>, RegExp][] = [
+    ['like', () => db.select().from(customers).where(like(customers.name, 'A%')), /name_index/],
+    ['ilike', () => db.select().from(customers).where(ilike(customers.name, 'A%')), /name_index/],
+    ['is null', () => db.select().from(customers).where(isNull(customers.birthDate)), /person_index/],
+    ['sql', () => db.select().from(customers).where(sql`${customers.name} = 'x'`), /name_index/],
+    ['order by', () => db.select().from(customers).orderBy(customers.id, customers.name).limit(5), /order/],
+    ['group by', () => db.select({ id: customers.id }).from(customers).groupBy(customers.id, customers.name), /name/],
+    ['distinct', () => db.selectDistinct({ name: customers.name }).from(customers), /distinct/],
+    ['delete', () => db.delete(customers).where(like(customers.name, 'A%')).returning(), /name_index/],
+  ]
+  for (const [name, query, says] of readings) {
+    test(`is refused with ${name} on an encrypted column`, async () => {
+      await expect(open().decrypt(query() as Query<(typeof customers.$inferSelect)[]>)).rejects.toThrow(refusal(says))
+    })
+  }
+
+  test('may ask for null where it shows, and order by what is not encrypted', () => {
+    const { orgId, nickname, status } = customers
+    const query = db
+      .select()
+      .from(customers)
+      .where(and(eq(orgId, 'x'), isNull(nickname)))
+      .orderBy(status)
+    expect(() => open().assertReadable(query.toSQL().sql)).not.toThrow()
+    const write = db.update(customers).set({ status: 'x' }).where(eq(orgId, 'x')).returning()
+    expect(() => open().assertReadable(write.toSQL().sql)).not.toThrow()
+  })
+
+  test('is refused with a limit when it searches an index that others share', async () => {
+    const search = open().search('name', 'Ada', { tenant: 'acme' }, (where) =>
+      db.select().from(customers).where(where).limit(1),
+    )
+    await expect(search).rejects.toThrow(refusal(/limit/))
+  })
+})
+
+describe('a write', () => {
+  test('of columns that are not the row’s to change is refused', async () => {
+    const key = { id: 'x', orgId: 'acme' }
+    const update = (changes: object) => open().update(db, key, changes as never)
+    await expect(update({ id: 'y' })).rejects.toThrow(refusal(/customers\.id cannot be changed/))
+    await expect(update({ orgId: 'y' })).rejects.toThrow(refusal(/customers\.orgId cannot be changed/))
+    await expect(update({ email_index: 'y' })).rejects.toThrow(refusal(/email_index is an index column/))
+    await expect(update({ secret: 'y' })).rejects.toThrow(refusal(/secret is not declared/))
+    await expect(update({})).rejects.toThrow(refusal(/change something/))
+    await expect(open().updateMany(db, undefined, { orgId: 'y' } as never)).rejects.toThrow(refusal(/orgId/))
+    expect(() => open().row({ id: 'x' } as never)).toThrow(refusal(/missing: orgId/))
+  })
+})
