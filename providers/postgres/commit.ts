@@ -1,15 +1,15 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { CommitResult, KeyCommit, KeyLogEntry, KeyPut } from '../../src/key-store.ts'
+import { codeOf } from '../../src/sql/faults.ts'
+import { ROW_NAMES, recordRow } from '../../src/sql/key-rows.ts'
+import { tryAgain } from '../../src/sql/try-again.ts'
 import type { PostgresClient, PostgresPool } from './client.ts'
-import { codeOf } from './faults.ts'
+import { ROW_TYPE } from './key-columns.ts'
 import type { TableNames } from './names.ts'
-import { ROW_NAMES, ROW_TYPE, recordRow } from './rows.ts'
 
 type Conflict = Exclude<CommitResult, { written: true }>['conflict']
 
 /** Records in one statement: 10,000 of usual size are five statements of about 2 MB. */
 const CHUNK = 2_000
-const ROUNDS = 8
 const ABANDONED_MS = 60_000
 
 /** Deadlock or serialization failure: nothing was written, and the same commit may succeed. */
@@ -25,14 +25,10 @@ export async function commitTo(
   commit: KeyCommit,
   lockTimeoutMs: number,
 ): Promise<CommitResult> {
-  for (let round = 1; ; round++) {
-    try {
-      return await attempt(pool, names, commit, lockTimeoutMs)
-    } catch (error) {
-      if (round === ROUNDS || !RACES.has(codeOf(error))) throw error
-      await delay(Math.random() * 10 * 2 ** round)
-    }
-  }
+  return tryAgain(
+    (error) => RACES.has(codeOf(error)),
+    () => attempt(pool, names, commit, lockTimeoutMs),
+  )
 }
 
 async function attempt(

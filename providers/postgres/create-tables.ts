@@ -1,6 +1,7 @@
 import { ConfigError } from '../../src/errors.ts'
+import { codeOf } from '../../src/sql/faults.ts'
 import { assertConnection, connectPostgres, type PostgresConnection, type PostgresPool } from './client.ts'
-import { codeOf, postgresError } from './faults.ts'
+import { postgresError } from './faults.ts'
 import { type KeyTablesPlace, type TableNames, tableNames } from './names.ts'
 import { statements, TABLES_VERSION } from './tables-sql.ts'
 

@@ -1,8 +1,6 @@
-import { InvalidInputError, KeyStoreError, type KeyStoreFault, StrongroomError, TableError } from '../../src/errors.ts'
+import { codeOf, keyStoreError, type Meaning, networkMeaning, tableError } from '../../src/sql/faults.ts'
 
-type Meaning = readonly [fault: KeyStoreFault | 'input', message: string]
-
-/** By SQLSTATE, by its class of two characters, or by the code of Node. PostgreSQL manual, appendix A. */
+/** By SQLSTATE, or by its class of two characters. PostgreSQL manual, appendix A. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   '08': ['unavailable', 'the connection failed'],
   '22': ['input', 'a value that the database cannot hold'],
@@ -22,31 +20,19 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   XX: ['unavailable', 'the server failed inside'],
   XX001: ['corrupt', 'the server found damaged data'],
   XX002: ['corrupt', 'the server found a damaged index'],
-  ECONNREFUSED: ['unavailable', 'the connection was refused'],
-  ECONNRESET: ['unavailable', 'the connection was cut'],
-  EPIPE: ['unavailable', 'the connection was cut'],
-  ETIMEDOUT: ['unavailable', 'the server did not answer in time'],
-  EHOSTUNREACH: ['unavailable', 'the host cannot be reached'],
-  ENETUNREACH: ['unavailable', 'the network cannot be reached'],
-  ENOTFOUND: ['unavailable', 'the host name is unknown'],
-  EAI_AGAIN: ['unavailable', 'the host name cannot be looked up now'],
 }
 
-/** The error for whatever the driver threw; what is ours already stays as it is. */
+/** The error for whatever the driver threw. */
 export function postgresError(place: string, error: unknown): Error {
-  if (error instanceof StrongroomError || error instanceof InvalidInputError) return error
-  const [fault, meaning] = meaningOf(error)
-  const message = `${place}: ${meaning}`
-  return fault === 'input' ? new InvalidInputError(message) : new KeyStoreError(fault, message, { cause: error })
+  return keyStoreError(place, error, meaningOf)
 }
 
 /** The same for the table of an application, whose meaning of missing tables and constraints is another. */
-export function tableError(place: string, error: unknown): Error {
-  if (error instanceof StrongroomError || error instanceof InvalidInputError) return error
-  const code = codeOf(error)
-  const [fault, meaning] = TABLE_MEANINGS[code] ?? TABLE_MEANINGS[code.slice(0, 2)] ?? meaningOf(error)
-  const kind = fault === 'locked' || fault === 'unavailable' ? fault : 'misconfigured'
-  return new TableError(kind, `${place}: ${meaning}`, { cause: error })
+export function postgresTableError(place: string, error: unknown): Error {
+  return tableError(place, error, (thrown) => {
+    const code = codeOf(thrown)
+    return TABLE_MEANINGS[code] ?? TABLE_MEANINGS[code.slice(0, 2)] ?? meaningOf(thrown)
+  })
 }
 
 const TABLE_MEANINGS: Readonly<Record<string, Meaning>> = {
@@ -59,21 +45,11 @@ const TABLE_MEANINGS: Readonly<Record<string, Meaning>> = {
   '55P03': ['locked', 'another transaction held the rows for too long'],
 }
 
-/** The SQLSTATE or Node code of an error, empty when it has none. */
-export function codeOf(error: unknown): string {
-  const { code, errors } = (error ?? {}) as { code?: unknown; errors?: readonly unknown[] }
-  if (typeof code === 'string') return code
-  // Node tried several addresses of one name.
-  return Array.isArray(errors) && errors.length > 0 ? codeOf(errors[0]) : ''
-}
-
 function meaningOf(error: unknown): Meaning {
   const code = codeOf(error)
-  const known = MEANINGS[code] ?? (/^[0-9A-Z]{5}$/.test(code) ? MEANINGS[code.slice(0, 2)] : undefined)
+  const known =
+    MEANINGS[code] ?? (/^[0-9A-Z]{5}$/.test(code) ? MEANINGS[code.slice(0, 2)] : undefined) ?? networkMeaning(code)
   if (known !== undefined) return known
-  if (/^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL)/.test(code)) {
-    return ['misconfigured', `its certificate or TLS is refused: ${code}`]
-  }
   // The driver itself gives no code when a connection ends or a time runs out.
   const text = error instanceof Error ? error.message : ''
   return /terminated|timeout|timed out|ended|closed/i.test(text)

@@ -11,8 +11,8 @@ import {
   NO_PROGRESS,
 } from '../../src/job.ts'
 import type { RowKey } from '../../src/row-key.ts'
+import { codeOf } from '../../src/sql/faults.ts'
 import type { PostgresPool } from './client.ts'
-import { codeOf } from './faults.ts'
 
 type Call = <Result>(work: (pool: PostgresPool) => Promise<Result>) => Promise<Result>
 

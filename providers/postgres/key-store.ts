@@ -1,4 +1,4 @@
-import { ClosedError, InvalidInputError } from '../../src/errors.ts'
+import { ClosedError } from '../../src/errors.ts'
 import type {
   CommitResult,
   KeyCommit,
@@ -8,6 +8,8 @@ import type {
   KeyRecord,
   KeyStore,
 } from '../../src/key-store.ts'
+import { parseEntry, parseRecord } from '../../src/sql/key-rows.ts'
+import { assertWithin, withLimits } from '../../src/sql/key-store-limits.ts'
 import {
   assertConnection,
   type Connected,
@@ -18,8 +20,8 @@ import {
 import { commitTo } from './commit.ts'
 import { assertVersion, createKeyTables, placeOf } from './create-tables.ts'
 import { postgresError } from './faults.ts'
+import { LOG_COLUMNS, RECORD_COLUMNS } from './key-columns.ts'
 import { type KeyTablesPlace, tableNames } from './names.ts'
-import { LOG_COLUMNS, parseEntry, parseRecord, RECORD_COLUMNS } from './rows.ts'
 import { keyTablesSql } from './tables-sql.ts'
 
 /** Tables of PostgreSQL that keep key records. */
@@ -27,10 +29,6 @@ export interface PostgresKeyStoreOptions extends PostgresConnection, KeyTablesPl
   /** ms to wait for another writer of the same keys; 10,000 by default, 100 to 600,000. */
   readonly lockTimeoutMs?: number
 }
-
-const MAX_READ = 1000
-const MAX_COMMIT = 10_000
-const MAX_LOG = 10_000
 
 /**
  * Keeps key records in PostgreSQL 12 or newer. A commit is one transaction of a few statements, and constraints hold
@@ -41,7 +39,7 @@ const MAX_LOG = 10_000
 export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
   const { lockTimeoutMs = 10_000 } = options
   assertConnection(options)
-  bound('lockTimeoutMs', lockTimeoutMs, 100, 600_000)
+  assertWithin('lockTimeoutMs', lockTimeoutMs, 100, 600_000)
   const names = tableNames(options)
   let connected: Promise<Connected> | undefined
   let ready: Promise<void> | undefined
@@ -71,48 +69,33 @@ export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
       (await pool.query(`select ${RECORD_COLUMNS} from ${names.keys} as k ${sql}`, values)).rows.map(parseRecord),
     )
 
-  return {
+  return withLimits({
     name: placeOf(names),
 
     async get(ids: readonly string[]): Promise<KeyRecord[]> {
-      bound('ids', ids.length, 0, MAX_READ)
       return records('where id = any($1::text[])', [ids.filter(isStorable)])
     },
 
     async findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<KeyRecord[]> {
-      bound('scopes', scopes.length, 0, MAX_READ)
       const wanted = `(select s, sha256(convert_to(s, 'UTF8')) as h from unnest($2::text[]) as s)`
       return records(`where purpose = $1 and state = 'active' and (scope, scope_hash) in ${wanted}`, [
         purpose,
-        [...new Set(scopes.filter(isStorable))],
+        scopes.filter(isStorable),
       ])
     },
 
     async list(query: KeyQuery): Promise<KeyRecord[]> {
-      bound('limit', query.limit, 1, MAX_READ)
       const { where, values } = conditions(query)
       return records(`${where} order by id limit ${query.limit}`, values)
     },
 
     async commit(commit: KeyCommit): Promise<CommitResult> {
-      bound('puts', commit.puts.length, 0, MAX_COMMIT)
-      if (new Set(commit.puts.map(({ record }) => record.id)).size < commit.puts.length) {
-        throw new InvalidInputError('a commit must write each record once')
-      }
       return call((pool) => commitTo(pool, names, commit, lockTimeoutMs))
     },
 
     async log(after: number, limit: number): Promise<KeyLogEntry[]> {
-      if (limit < 1) return []
       const sql = `select ${LOG_COLUMNS} from ${names.log} as l where seq > $1::bigint order by l.seq limit $2::bigint`
-      const entries: KeyLogEntry[] = []
-      for (let last = Math.max(0, after); entries.length < limit; last = entries.at(-1)?.seq as number) {
-        const page = Math.min(MAX_LOG, limit - entries.length)
-        const rows = await call(async (pool) => (await pool.query(sql, [last, page])).rows)
-        entries.push(...rows.map(parseEntry))
-        if (rows.length < page) break
-      }
-      return entries
+      return call(async (pool) => (await pool.query(sql, [after, limit])).rows.map(parseEntry))
     },
 
     tables: {
@@ -128,7 +111,7 @@ export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
       )
       connected = undefined
     },
-  }
+  })
 }
 
 /** Each property as one condition, in an order of parameters that follows them. */
@@ -152,10 +135,4 @@ function conditions(query: KeyQuery): { where: string; values: unknown[] } {
 /** PostgreSQL has no text with a zero character, so nothing is stored under one. */
 function isStorable(text: string): boolean {
   return !text.includes('\0')
-}
-
-function bound(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidInputError(`${name} must be ${min} to ${max}, received ${value}`)
-  }
 }

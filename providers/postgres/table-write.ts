@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidInputError, JobLostError } from '../../src/errors.ts'
 import type { JobWrite } from '../../src/job.ts'
+import { codeOf } from '../../src/sql/faults.ts'
+import { tryAgain } from '../../src/sql/try-again.ts'
 import type { RowChange } from '../../src/table.ts'
 import type { PostgresClient, PostgresPool } from './client.ts'
-import { codeOf } from './faults.ts'
 import { saveJobSql, saveJobValues } from './jobs.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
@@ -19,7 +19,6 @@ export interface Write {
   readonly job: JobWrite | undefined
 }
 
-const ROUNDS = 8
 const ABANDONED_MS = 60_000
 
 /** Deadlock or serialization failure: nothing was written, and the same batch may succeed. */
@@ -29,14 +28,10 @@ const RACES = new Set(['40001', '40P01'])
 export async function writeChanges(pool: PostgresPool, write: Write): Promise<boolean[]> {
   const statements = batches(write)
   if (statements.length === 0 && write.job === undefined) return []
-  for (let round = 1; ; round++) {
-    try {
-      return await attempt(pool, write, statements)
-    } catch (error) {
-      if (round === ROUNDS || !RACES.has(codeOf(error))) throw error
-      await delay(Math.random() * 10 * 2 ** round)
-    }
-  }
+  return tryAgain(
+    (error) => RACES.has(codeOf(error)),
+    () => attempt(pool, write, statements),
+  )
 }
 
 async function attempt(pool: PostgresPool, write: Write, statements: readonly Statement[]): Promise<boolean[]> {

@@ -1,6 +1,7 @@
 import { assertText } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, TableError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
+import { codeOf } from '../../src/sql/faults.ts'
 import type { Table, TableDescription, TableRow } from '../../src/table.ts'
 import {
   assertConnection,
@@ -9,7 +10,7 @@ import {
   type PostgresConnection,
   type PostgresPool,
 } from './client.ts'
-import { codeOf, tableError } from './faults.ts'
+import { postgresTableError } from './faults.ts'
 import { postgresJobs } from './jobs.ts'
 import { changeStatements } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
@@ -56,7 +57,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
       })
       return await work(pool)
     } catch (error) {
-      throw tableError(place, error)
+      throw postgresTableError(place, error)
     }
   }
 

@@ -22,6 +22,7 @@ const ORDER = [
   'row-key.ts',
   'job.ts',
   'table.ts',
+  'sql',
   'events.ts',
   'keys',
   'index',
