@@ -28,6 +28,8 @@ export interface JobProgress {
   readonly aside: readonly RowKey[]
   /** What the job must remember from one phase to the next. */
   readonly kept?: Readonly<Record<string, string>>
+  /** The code of the error that ended it, while nobody has gone on with it. */
+  readonly error?: string
 }
 
 /** A job as its database keeps it. */

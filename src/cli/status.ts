@@ -52,13 +52,14 @@ function printJobs(jobs: readonly Job[], output: Output): void {
   const rows = jobs.map(({ kind, record, state, abandoned, progress, seenAt }) => [
     kind,
     record,
-    abandoned ? 'abandoned' : state,
+    `${abandoned ? 'abandoned' : state}${progress.error === undefined ? '' : ` (${progress.error})`}`,
     progress.counts.rows,
     seenAt,
   ])
   output.result(table(output, ['job', 'of', 'state', 'rows looked at', 'last seen'], rows))
-  for (const { kind, record, state, abandoned } of jobs) {
-    if (state !== 'running' || abandoned) output.hint(`strongroom ${kind} ${record}: goes on where it stopped`)
+  const waiting = jobs.filter(({ state, abandoned }) => state !== 'running' || abandoned)
+  for (const command of new Set(waiting.map(({ kind, record }) => `strongroom ${kind} ${record}`))) {
+    output.hint(`${command}: goes on where it stopped`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { InvalidInputError } from '../errors.ts'
+import { InvalidInputError, StrongroomError } from '../errors.ts'
 import { type Job, type JobCounts, type JobKind, type JobProgress, NO_PROGRESS } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
 import type { PageQuery, RowChange, Table, TableRow } from '../table.ts'
@@ -20,6 +20,8 @@ export interface JobOptions {
   readonly from?: RowKey
   /** Part of the table: up to and with this key. */
   readonly until?: RowKey
+  /** Ends after one pass: for a range of a table that is passed over as a whole behind it. */
+  readonly onePass?: boolean
 }
 
 /** What is done with every page of rows, pass after pass. */
@@ -98,7 +100,8 @@ export async function runPasses(
     if (job !== undefined) {
       const state = options.signal?.aborted ? 'stopped' : 'failed'
       // The batch in hand was not written: what is kept is the progress of the one before.
-      await table.jobs.write({ ...held(job), state, progress: run.progress }).catch(() => undefined)
+      const progress = { ...run.progress, ...(!signal?.aborted && { error: codeOf(error) }) }
+      await table.jobs.write({ ...held(job), state, progress }).catch(() => undefined)
     }
     throw error
   }
@@ -121,13 +124,14 @@ class Run {
   readonly #job: Job | undefined
   readonly #settings: Settings
   readonly #lastPass: number
+  #seen = performance.now()
 
   constructor(table: Table, work: PassWork, job: Job | undefined, settings: Settings) {
     this.#table = table
     this.#work = work
     this.#job = job
     this.#settings = settings
-    const progress = job?.progress ?? NO_PROGRESS
+    const { error: _, ...progress } = job?.progress ?? NO_PROGRESS
     this.progress = progress
     this.#lastPass = progress.pass + MAX_PASSES - 1
   }
@@ -140,8 +144,8 @@ class Run {
       // A pass that was begun by another process may have written before it stopped: only a whole one proves the end.
       const isClean = before !== undefined && (this.#work.isLast ?? wroteNothing)(difference(counts, before))
       // A dry run changes nothing, so that another pass would find the same.
-      this.complete = isClean || this.#job === undefined
-      if (this.#job === undefined || isClean || pass >= this.#lastPass) return this.progress
+      this.complete = isClean || this.#job === undefined || this.#settings.onePass === true
+      if (this.#job === undefined || this.complete || pass >= this.#lastPass) return this.progress
       this.progress = { ...this.progress, after: null, pass: pass + 1, aside: [], counts: { ...counts, failed: 0 } }
       await this.#table.jobs.write({ ...held(this.#job), progress: this.progress })
     }
@@ -184,7 +188,7 @@ class Run {
   async #batch(rows: readonly TableRow[], last: RowKey): Promise<void> {
     const { signal, throttle, onProgress } = this.#settings
     signal?.throwIfAborted()
-    await throttle.before(rows.length, signal)
+    await throttle.before(rows.length, signal, () => this.#stayAlive())
     const { changes, failed } = await this.#work.rows(rows)
     const { counts, aside } = this.progress
     const after = (written: number): JobProgress => ({
@@ -204,8 +208,20 @@ class Run {
       const made = await this.#table.write(changes, { ...held(this.#job), progress: after(changes.length) })
       this.progress = after(made.filter(Boolean).length)
     }
+    this.#seen = performance.now()
     onProgress?.(this.progress)
   }
+
+  /** A holder that waits says so now and then. Never beside a batch, whose checkpoint it would undo. */
+  async #stayAlive(): Promise<void> {
+    if (this.#job === undefined || performance.now() - this.#seen < this.#settings.staleMs / 4) return
+    await this.#table.jobs.write({ ...held(this.#job), progress: this.progress })
+    this.#seen = performance.now()
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof StrongroomError || error instanceof InvalidInputError ? error.code : 'ERR_UNKNOWN'
 }
 
 function held({ id, token }: Job): { id: string; token: number } {

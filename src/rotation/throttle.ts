@@ -31,16 +31,23 @@ export class Throttle {
     this.#table = table
   }
 
-  /** @throws the signal's reason */
-  async before(rows: number, signal: AbortSignal | undefined): Promise<void> {
+  /**
+   * @param waiting called about every second while it waits: whoever waits for a night must not be taken for dead
+   * @throws the signal's reason
+   */
+  async before(rows: number, signal: AbortSignal | undefined, waiting: () => Promise<void>): Promise<void> {
     const { rowsPerSecond, maxLagMs, hours } = this.#options
-    while (hours !== undefined && !isWithin(hours, new Date().getHours())) await wait(LOOK_AGAIN_MS, signal)
-    while (maxLagMs !== undefined && (await this.#table.lag()) > maxLagMs) await wait(LOOK_AGAIN_MS, signal)
+    const pause = async (ms: number) => {
+      await wait(ms, signal)
+      await waiting()
+    }
+    while (hours !== undefined && !isWithin(hours, new Date().getHours())) await pause(LOOK_AGAIN_MS)
+    while (maxLagMs !== undefined && (await this.#table.lag()) > maxLagMs) await pause(LOOK_AGAIN_MS)
     if (rowsPerSecond === undefined) return
     const now = performance.now()
     const free = Math.max(now, this.#free)
     this.#free = free + (rows * 1000) / rowsPerSecond
-    if (free > now) await wait(free - now, signal)
+    for (let left = free - now; left > 0; left = free - performance.now()) await pause(Math.min(left, LOOK_AGAIN_MS))
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { fileKeyStore } from '../../providers/file/index.ts'
@@ -163,7 +164,7 @@ describe('reencryptTable', () => {
     await expect(run).rejects.toMatchObject({ code: 'ERR_SYSTEMIC_FAILURE' })
     expect((await stored()).slice(100)).toEqual(before.slice(100))
     const [job] = await table.jobs.list({ limit: 1, staleMs: 60_000 })
-    expect(job).toMatchObject({ state: 'failed', progress: { after: ['100'] } })
+    expect(job).toMatchObject({ state: 'failed', progress: { after: ['100'], error: 'ERR_SYSTEMIC_FAILURE' } })
   })
 
   test('stops after the batch in hand when it is told to, and goes on from there', async () => {
@@ -268,6 +269,34 @@ describe('reencryptTable', () => {
     const started = performance.now()
     await reencryptTable(room.records.people, table, { batch: 100, throttle: { rowsPerSecond: 1000 } })
     expect(performance.now() - started).toBeGreaterThan(450)
+  })
+
+  test('is not taken for dead while it waits, however long', async () => {
+    await room.keys.rotate({ scope: 'all' })
+    const waiting: Table = { ...table, lag: async () => (performance.now() - started < 1800 ? 5000 : 0) }
+    const started = performance.now()
+    const job = reencryptTable(room.records.people, waiting, { staleMs: 1000, throttle: { maxLagMs: 100 } })
+    await sleep(1500)
+    await expect(reencryptTable(room.records.people, table, { staleMs: 1000 })).rejects.toMatchObject({
+      code: 'ERR_JOB_BUSY',
+    })
+    expect(await job).toMatchObject({ complete: true, counts: { written: ROWS } })
+  })
+
+  test('works within its hours only, and stops at once when it is told to while it waits', async () => {
+    await room.keys.rotate({ scope: 'all' })
+    const hour = new Date().getHours()
+    const stop = new AbortController()
+    const hours = { from: (hour + 2) % 24, to: (hour + 3) % 24 }
+    const job = reencryptTable(room.records.people, table, { signal: stop.signal, throttle: { hours } })
+    await sleep(300)
+    expect(await table.jobs.list({ limit: 1, staleMs: 60_000 })).toMatchObject([{ progress: { counts: { rows: 0 } } }])
+    stop.abort(new Error('enough'))
+    await expect(job).rejects.toThrow('enough')
+    const all = { from: hour, to: (hour + 2) % 24 }
+    expect(await reencryptTable(room.records.people, table, { throttle: { hours: all } })).toMatchObject({
+      complete: true,
+    })
   })
 
   test('waits while replicas are behind', async () => {
