@@ -1,6 +1,7 @@
 import { describe } from './bytes.ts'
 import { ConfigError, InvalidInputError } from './errors.ts'
 import type { StrongroomEvent } from './events.ts'
+import type { JobQueue } from './job-queue.ts'
 import type { KeyLogAnchor, KeyStore, ShredLedger } from './key-store.ts'
 import type { KmsGroupOptions } from './keys/kms-group.ts'
 import type { KmsProvider } from './kms.ts'
@@ -42,6 +43,8 @@ export interface StrongroomConfig<
   readonly tables?: { readonly [Name in keyof Records]?: Table }
   /** How tables that hold plaintext, or what another library wrote, come to hold their records: by `defineMigration`. */
   readonly migrations?: { readonly [Name in keyof Records]?: Migration }
+  /** Carries the ranges of a table to `strongroom worker` on other machines. Not opened before it is used. */
+  readonly queue?: JobQueue
   /** Checks passwords; hashes are encrypted under a pepper key and bound to their user. */
   readonly passwords?: PasswordHasher
   /** How the pepper is applied, see the password guide; `on` by default. */
@@ -80,6 +83,7 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   assertHas(store, ['get', 'findActive', 'list', 'commit', 'log'], 'store')
   if (config.anchor !== undefined) assertHas(config.anchor, ['read', 'write'], 'anchor')
   if (config.shredLedger !== undefined) assertHas(config.shredLedger, ['read', 'append'], 'shredLedger')
+  if (config.queue !== undefined) assertHas(config.queue, ['send', 'work'], 'queue')
   const tables = Object.values<AnyRecord>(records).map((record) => record.name)
   const twice = tables.find((table, at) => tables.indexOf(table) !== at)
   if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)

@@ -41,6 +41,7 @@ export { type IndexPlan, type PlanInput, planIndex } from './index/planner.ts'
 export { prefix } from './index/text-transforms.ts'
 export type { IndexTransform, OwnTransform, TransformName, TransformOption } from './index/transform.ts'
 export type { Job, JobCounts, JobKind, JobProgress, JobStart, JobState, JobStore, JobWrite } from './job.ts'
+export { type JobQueue, JobQueueError, parseRangeTask, type RangeTask } from './job-queue.ts'
 export type {
   CommitResult,
   KeyCommit,
@@ -200,6 +201,7 @@ export { type Census, type CensusCount, type CensusOptions, census, type Outgrow
 export type { ClearedTable } from './rotation/clear-tags.ts'
 export type { KeyRows } from './rotation/key-rows.ts'
 export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
+export { type ReencryptOnWorkersOptions, reencryptOnWorkers } from './rotation/reencrypt-on-workers.ts'
 export {
   RETIRE_OVERRIDES,
   type RetireOptions,
@@ -221,6 +223,7 @@ export {
   shredExpired,
 } from './rotation/shred.ts'
 export type { ThrottleOptions } from './rotation/throttle.ts'
+export { type WorkerEvent, type WorkerOptions, type WorkerRoom, workOnRanges } from './rotation/worker.ts'
 export type { RowKey } from './row-key.ts'
 export {
   type OpenOptions as OpenStrongroomOptions,

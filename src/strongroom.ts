@@ -191,6 +191,7 @@ export class Strongroom<Schemas extends Records = Records> {
     await this.#kms.close()
     await this.#config.store.close?.()
     for (const table of Object.values(this.#config.tables ?? {})) await (table as Table | undefined)?.close?.()
+    await this.#config.queue?.close?.()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -14,6 +14,13 @@ export interface JobCommandOptions {
 
 /** Adds the options of a job. */
 export function withJobOptions(command: Command): Command {
+  return withPaceOptions(command)
+    .option('--dry-run', 'count what would be written, and write nothing')
+    .option('--json', 'print the result for programs')
+}
+
+/** Adds the options that say how fast a job goes. */
+export function withPaceOptions(command: Command): Command {
   return command
     .option('--batch <rows>', 'rows in one transaction', whole(1, 10_000), 500)
     .option('--rows-per-second <rows>', 'go no faster', whole(1, 10_000_000))
@@ -25,8 +32,6 @@ export function withJobOptions(command: Command): Command {
       whole(1000, 86_400_000),
       60_000,
     )
-    .option('--dry-run', 'count what would be written, and write nothing')
-    .option('--json', 'print the result for programs')
 }
 
 /** The options as a job takes them. */
@@ -44,7 +49,8 @@ export function jobOptions(options: JobCommandOptions): JobOptions {
   }
 }
 
-function whole(least: number, most: number): (text: string) => number {
+/** Reads a whole number. @throws InvalidArgumentError */
+export function whole(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
     if (Number.isInteger(value) && value >= least && value <= most) return value

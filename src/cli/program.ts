@@ -15,6 +15,7 @@ import { addRotate } from './rotate.ts'
 import { addShred } from './shred.ts'
 import { addStatus } from './status.ts'
 import { Command, CommanderError } from './vendor.ts'
+import { addWorker } from './worker.ts'
 
 /** The whole command line. Each command is one file in this folder. */
 export function createProgram(output: Output): Command {
@@ -35,6 +36,7 @@ export function createProgram(output: Output): Command {
   addRotate(program, output)
   addRewrap(program, output)
   addReencrypt(program, output)
+  addWorker(program, output)
   addCensus(program, output)
   addRetire(program, output)
   addShred(program, output)

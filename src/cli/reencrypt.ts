@@ -1,10 +1,16 @@
+import type { JobQueue } from '../job-queue.ts'
 import type { AllowedState } from '../keys/states.ts'
+import type { RecordCipher } from '../records/record-cipher.ts'
+import type { AnyRecord } from '../records/record-types.ts'
+import { MAX_RANGES, unfinishedRanges } from '../rotation/ranges.ts'
 import { type ReencryptOptions, reencryptTable } from '../rotation/reencrypt.ts'
+import { reencryptOnWorkers } from '../rotation/reencrypt-on-workers.ts'
 import type { JobReport } from '../rotation/run-job.ts'
 import { openStrongroom } from '../strongroom.ts'
-import { type JobCommandOptions, jobOptions, withJobOptions } from './job-options.ts'
+import type { Table } from '../table.ts'
+import { type JobCommandOptions, jobOptions, whole, withJobOptions } from './job-options.ts'
 import { commandConfig } from './open-keys.ts'
-import { type Output, ProblemsFound } from './output.ts'
+import { CommandError, type Output, ProblemsFound } from './output.ts'
 import { startProgress } from './progress.ts'
 import { type RecordTable, recordTables } from './record-tables.ts'
 import { table } from './table.ts'
@@ -13,6 +19,7 @@ import { type Command, Option } from './vendor.ts'
 
 interface ReencryptCommandOptions extends JobCommandOptions {
   readonly allow?: AllowedState[]
+  readonly ranges?: number
 }
 
 /** `strongroom reencrypt`: brings the rows of tables under the active keys. */
@@ -20,15 +27,21 @@ export function addReencrypt(program: Command, output: Output): void {
   const command = program.command('reencrypt').argument('[records...]', 'names in `tables`; all of them by default')
   withJobOptions(command)
     .description('Bring rows under the active keys, online. Can be stopped, killed and started again at any moment.')
-    .addOption(
-      new Option('--allow <states...>', 'also read rows under keys in these states').choices([
-        'suspended',
-        'compromised',
-      ]),
+    .addOption(allowOption())
+    .option(
+      '--ranges <count>',
+      'split the table into so many ranges, for `strongroom worker` on any number of machines',
+      whole(2, MAX_RANGES),
     )
     .action(async (records: string[], options: ReencryptCommandOptions, command: Command) => {
       const config = await commandConfig(command)
       const wanted = recordTables(config, records)
+      if (options.ranges !== undefined && config.queue === undefined) {
+        throw new CommandError('the configuration has no queue', {
+          exitCode: 2,
+          hint: 'add `queue: pgBossQueue({ … })` from strongroom/pg-boss beside `tables`',
+        })
+      }
       const room = await openStrongroom(config)
       const reports: (JobReport & { record: string })[] = []
       try {
@@ -38,7 +51,17 @@ export function addReencrypt(program: Command, output: Output): void {
             const cipher = room.records[one.name] as (typeof room.records)[string]
             reports.push({
               record: one.name,
-              ...(await withProgress(one, output, settings, (all) => reencryptTable(cipher, one.table, all))),
+              ...(await withProgress(one, output, settings, (all) =>
+                options.ranges === undefined
+                  ? reencryptHere(cipher, one.table, all)
+                  : reencryptThere(
+                      cipher,
+                      one.table,
+                      config.queue as JobQueue,
+                      { ...all, ranges: options.ranges },
+                      output,
+                    ),
+              )),
             })
           }
         }, 'run it again: it goes on where it stopped')
@@ -49,6 +72,54 @@ export function addReencrypt(program: Command, output: Output): void {
       else print(reports, options.dryRun === true, output)
       if (reports.some(({ complete, counts }) => !complete || counts.failed > 0)) throw new ProblemsFound()
     })
+}
+
+/** Which keys beyond those in use a job may read under. */
+export function allowOption(): Option {
+  return new Option('--allow <states...>', 'also read rows under keys in these states').choices([
+    'suspended',
+    'compromised',
+  ])
+}
+
+type Cipher = RecordCipher<AnyRecord>
+
+/** By this process alone. Ranges that workers have left are finished first: nothing waits for a queue that is gone. */
+async function reencryptHere(cipher: Cipher, rows: Table, options: ReencryptOptions): Promise<JobReport> {
+  const { name: record } = cipher.schema
+  const { dryRun = false, staleMs = 60_000 } = options
+  const left = dryRun ? [] : await unfinishedRanges(rows, { kind: 'reencrypt', record, phase: 'reencrypt', staleMs })
+  for (const { from, until } of left) {
+    await reencryptTable(cipher, rows, { ...options, ...(from && { from }), ...(until && { until }), onePass: true })
+  }
+  return reencryptTable(cipher, rows, options)
+}
+
+const QUIET_MS = 10_000
+
+/** By workers; says so when there seem to be none. */
+async function reencryptThere(
+  cipher: Cipher,
+  rows: Table,
+  queue: JobQueue,
+  options: ReencryptOptions & { ranges: number },
+  output: Output,
+): Promise<JobReport> {
+  let seen = -1
+  let since = performance.now()
+  return reencryptOnWorkers(cipher, rows, queue, {
+    ...options,
+    onProgress: (progress) => {
+      options.onProgress?.(progress)
+      if (progress.counts.rows !== seen) {
+        seen = progress.counts.rows
+        since = performance.now()
+      } else if (performance.now() - since > QUIET_MS) {
+        output.hint('nobody works: run `strongroom worker` on this or any other machine')
+        since = Number.POSITIVE_INFINITY
+      }
+    },
+  })
 }
 
 /** Runs a job over a table with a progress bar. */
@@ -73,7 +144,7 @@ export async function withProgress<Options extends ReencryptOptions>(
           const label = pass === 1 ? name : `${name}, pass ${pass}`
           display = startProgress(output, { label, total: Math.max(estimatedRows, 1), unit: 'rows' })
         }
-        display?.update(progress.counts.rows - seen)
+        display?.update(progress.counts.rows - seen, progress.counts.failed)
       },
     })
   } finally {

@@ -100,7 +100,7 @@ export async function runPasses(
     if (job !== undefined) {
       const state = options.signal?.aborted ? 'stopped' : 'failed'
       // The batch in hand was not written: what is kept is the progress of the one before.
-      const progress = { ...run.progress, ...(!signal?.aborted && { error: codeOf(error) }) }
+      const progress = { ...run.progress, ...(!options.signal?.aborted && { error: codeOf(error) }) }
       await table.jobs.write({ ...held(job), state, progress }).catch(() => undefined)
     }
     throw error

@@ -21,6 +21,7 @@ const ORDER = [
   'key-store.ts',
   'row-key.ts',
   'job.ts',
+  'job-queue.ts',
   'table.ts',
   'sql',
   'events.ts',
