@@ -112,10 +112,20 @@ export {
   verifyMigration,
 } from './migration/migrate.ts'
 export type { OldFormat } from './migration/old-format.ts'
-export type { MigrationPhase } from './migration/phase.ts'
+export type { MigrationPhase, MigrationStep } from './migration/phase.ts'
+export {
+  type MigrationPlan,
+  type PlannedColumn,
+  type PlannedIndexColumn,
+  planMigration,
+} from './migration/plan.ts'
 export type { RowCipher } from './migration/rows.ts'
 export type { MigrationOptions, MigrationParts, MigrationReport } from './migration/run-step.ts'
+export type { SampleOptions, SampleReport } from './migration/sample.ts'
+export { type MigrationState, migrationState } from './migration/state.ts'
+export type { StepSql } from './migration/steps-sql.ts'
 export type { OldCell } from './migration/typed-text.ts'
+export { type VerifiedSample, verifySample } from './migration/verify-sample.ts'
 export type { AdmissionOptions } from './passwords/admission.ts'
 export { type Argon2Parameters, type Argon2Preset, argon2Presets } from './passwords/argon2-parameters.ts'
 export { type Argon2idOptions, argon2id } from './passwords/argon2id.ts'

@@ -5,6 +5,7 @@ import { addDoctor } from './doctor.ts'
 import { addInit } from './init.ts'
 import { addKeys } from './keys.ts'
 import { addMessages } from './messages.ts'
+import { addMigrate } from './migrate.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
 import { addReencrypt } from './reencrypt.ts'
@@ -37,6 +38,7 @@ export function createProgram(output: Output): Command {
   addRewrap(program, output)
   addReencrypt(program, output)
   addWorker(program, output)
+  addMigrate(program, output)
   addCensus(program, output)
   addRetire(program, output)
   addShred(program, output)

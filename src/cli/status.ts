@@ -58,8 +58,12 @@ function printJobs(jobs: readonly Job[], output: Output): void {
   ])
   output.result(table(output, ['job', 'of', 'state', 'rows looked at', 'last seen'], rows))
   const waiting = jobs.filter(({ state, abandoned }) => state !== 'running' || abandoned)
-  for (const command of new Set(waiting.map(({ kind, record }) => `strongroom ${kind} ${record}`))) {
-    output.hint(`${command}: goes on where it stopped`)
+  const hint = ({ kind, record }: Job) =>
+    kind === 'migrate'
+      ? `strongroom migrate ${record} status: says what comes next`
+      : `strongroom ${kind} ${record}: goes on where it stopped`
+  for (const line of new Set(waiting.map(hint))) {
+    output.hint(line)
   }
 }
 

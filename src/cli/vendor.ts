@@ -4,5 +4,5 @@
  */
 export { Presets, SingleBar } from 'cli-progress'
 export { default as CliTable } from 'cli-table3'
-export { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+export { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 export { default as picocolors } from 'picocolors'

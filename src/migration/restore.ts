@@ -1,6 +1,5 @@
 import type { Settled } from '../records/row-batch.ts'
 import type { UnknownRow } from '../records/row-identity.ts'
-import type { RowKey } from '../row-key.ts'
 import type { Cell, RowChange, TableRow } from '../table.ts'
 import type { MovingColumn } from './layout.ts'
 import { readOld, writeOld } from './old-value.ts'
@@ -77,12 +76,4 @@ function withOld(change: RowChange, cells: ReadonlyMap<MovingColumn, OldCell>): 
   const set: Record<string, Cell> = { ...change.set }
   for (const [{ old }, cell] of cells) set[old] = cell
   return { ...change, set }
-}
-
-/** Keys of rows that were set aside, for people. */
-export function namedKeys(keys: readonly RowKey[], most = 10): string {
-  return keys
-    .slice(0, most)
-    .map((key) => key.join('/'))
-    .join(', ')
 }

@@ -16,6 +16,7 @@ describe('files', () => {
     'src/keys/key-manager.ts': 'one short method for each step in the life of a key',
     'src/records/record-cipher.ts': 'one short method for each thing that is done to rows',
     'src/errors.ts': 'one class for each thing that a caller does differently',
+    'src/index.ts': 'the public names, one after the other',
     'src/messages/open.ts': 'the order of the checks of one reader',
   }
 

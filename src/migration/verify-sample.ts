@@ -1,0 +1,50 @@
+import type { RowKey } from '../row-key.ts'
+import { compareRows } from './compare.ts'
+import { layoutOf } from './layout.ts'
+import { assertAllowed } from './phase.ts'
+import { MovingRows } from './rows.ts'
+import type { MigrationParts } from './run-step.ts'
+import { looksSwitched, migrationState } from './state.ts'
+
+/** What a part of the rows says. It proves nothing of the others: a switch compares every row. */
+export interface VerifiedSample {
+  readonly rows: number
+  /** Rows that wait to be filled: never filled, or changed since. */
+  readonly waiting: number
+  /** Rows that are not right. */
+  readonly failed: number
+  readonly aside: readonly RowKey[]
+}
+
+const PAGE = 100
+
+/**
+ * Compares some rows, in pages spread evenly over the table. Nothing is written and nothing is recorded.
+ *
+ * @param wanted rows to look at, about
+ * @throws MigrationStateError before the columns are there, TableError, SystemicFailureError
+ */
+export async function verifySample(
+  { cipher, table, migration }: MigrationParts,
+  wanted: number,
+  signal?: AbortSignal,
+): Promise<VerifiedSample> {
+  const state = await migrationState(table, migration.record.name)
+  if (!['backfill', 'index', 'switch', 'catch-up'].includes(state.phase))
+    assertAllowed('verify', state.phase, state.record)
+  const described = await table.describe()
+  const moving = new MovingRows(cipher, layoutOf(migration, looksSwitched(migration, described, state)), described)
+  const { columns, texts } = moving
+  const starts = [undefined, ...(await table.splits(Math.min(10_000, Math.max(1, Math.round(wanted / PAGE)))))]
+  let [rows, waiting] = [0, 0]
+  const aside: RowKey[] = []
+  for (const after of starts) {
+    signal?.throwIfAborted()
+    const page = await table.page({ columns, texts, limit: Math.min(PAGE, wanted), ...(after && { after }) })
+    const { changes, failed } = await compareRows(moving, page)
+    rows += page.length
+    waiting += changes.length
+    aside.push(...failed)
+  }
+  return { rows, waiting, failed: aside.length, aside }
+}
