@@ -47,6 +47,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   1317: STOPPED,
   1366: BAD_VALUE,
   1406: BAD_VALUE,
+  1419: ['misconfigured', 'the server takes triggers from this user only with log_bin_trust_function_creators'],
   1665: ['misconfigured', 'binlog_format must be ROW or MIXED'],
   1698: REFUSED,
   1712: DAMAGED,

@@ -4,4 +4,5 @@ export type { MysqlClient, MysqlConnection, MysqlPool, MysqlStatement } from './
 export { type CreateKeyTablesOptions, createKeyTables } from './create-tables.ts'
 export { type MysqlKeyStoreOptions, mysqlKeyStore } from './key-store.ts'
 export type { KeyTablesPlace } from './names.ts'
+export { type MysqlTableOptions, mysqlTable } from './table.ts'
 export { keyTablesSql } from './tables-sql.ts'

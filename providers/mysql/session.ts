@@ -7,6 +7,8 @@ export interface SessionOptions {
   readonly lockTimeoutMs: number
   /** ms to wait for an answer; 60,000 by default. */
   readonly answerMs?: number
+  /** Of a transaction; `read committed` by default, in which each statement sees what others have committed by then. */
+  readonly isolation?: 'repeatable read'
 }
 
 /** A connection that is held, and what runs on it. */
@@ -72,14 +74,14 @@ function isAnswer(error: unknown): boolean {
   return typeof (error as { sqlState?: unknown }).sqlState === 'string'
 }
 
-/** The same as one transaction, in which each statement sees what others have committed by then. */
+/** The same as one transaction. */
 export async function inTransaction<Result>(
   pool: MysqlPool,
   options: SessionOptions,
   work: (session: Session) => Promise<Result>,
 ): Promise<Result> {
   return inSession(pool, options, async (session) => {
-    await session.affected('set transaction isolation level read committed')
+    await session.affected(`set transaction isolation level ${options.isolation ?? 'read committed'}`)
     await session.affected('start transaction read write')
     try {
       const result = await work(session)

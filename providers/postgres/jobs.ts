@@ -1,23 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { JobBusyError, JobLostError } from '../../src/errors.ts'
-import {
-  type Job,
-  type JobKind,
-  type JobProgress,
-  type JobStart,
-  type JobState,
-  type JobStore,
-  type JobWrite,
-  NO_PROGRESS,
-} from '../../src/job.ts'
-import type { RowKey } from '../../src/row-key.ts'
+import { JobLostError } from '../../src/errors.ts'
+import { type Job, type JobStart, type JobStore, type JobWrite, NO_PROGRESS } from '../../src/job.ts'
 import { codeOf } from '../../src/sql/faults.ts'
+import { MAX_JOBS, parseJob, unfinishedJob } from '../../src/sql/job-rows.ts'
 import type { PostgresPool } from './client.ts'
 
 type Call = <Result>(work: (pool: PostgresPool) => Promise<Result>) => Promise<Result>
 
 const UNDEFINED_TABLE = '42P01'
-const MAX_LIST = 1000
 
 /** The jobs of a table, in a table of their own beside it. */
 export function postgresJobs(jobs: string, call: Call): JobStore {
@@ -39,8 +29,8 @@ export function postgresJobs(jobs: string, call: Call): JobStore {
       call(async (pool) => {
         const sql = `select ${COLUMNS} from ${jobs} where $2::text is null or record = $2 order by started_at desc, id limit $3`
         try {
-          const { rows } = await pool.query(sql, [staleMs, record ?? null, Math.min(limit, MAX_LIST)])
-          return rows.map(parseJob)
+          const { rows } = await pool.query(sql, [staleMs, record ?? null, Math.min(limit, MAX_JOBS)])
+          return rows.map(jobOf)
         } catch (error) {
           if (codeOf(error) === UNDEFINED_TABLE) return []
           throw error
@@ -74,12 +64,8 @@ async function start(pool: PostgresPool, jobs: string, options: JobStart): Promi
     await client.query('begin isolation level read committed read write')
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${jobs} ${record}`])
     const unfinished = `select ${COLUMNS} from ${jobs} where record = $2 and state in ('running', 'stopped', 'failed') order by started_at`
-    const others = (await client.query(unfinished, [staleMs, record])).rows.map(parseJob)
-    const range = JSON.stringify([from, until])
-    const own = others.find((job) => job.kind === kind && JSON.stringify([job.from, job.until]) === range)
-    const blocking = others.find((job) => job.id !== own?.id && (job.kind !== kind || overlaps(job, from, until)))
-    if (blocking !== undefined) throw busy(blocking)
-    if (own?.state === 'running' && !own.abandoned) throw busy(own)
+    const others = (await client.query(unfinished, [staleMs, record])).rows.map(jobOf)
+    const own = unfinishedJob(others, options)
     const sql =
       own === undefined
         ? `insert into ${jobs} (id, kind, record, from_key, until_key, state, phase, progress, token)
@@ -101,7 +87,7 @@ values ($2, $3, $4, $5::jsonb, $6::jsonb, 'running', $7, $8::jsonb, 1) returning
     const [row] = (await client.query(sql, values)).rows
     await client.query('commit')
     healthy = true
-    return parseJob(row as Record<string, unknown>)
+    return jobOf(row as Record<string, unknown>)
   } catch (error) {
     healthy = await client.query('rollback').then(
       () => true,
@@ -111,18 +97,6 @@ values ($2, $3, $4, $5::jsonb, $6::jsonb, 'running', $7, $8::jsonb, 1) returning
   } finally {
     client.release(!healthy)
   }
-}
-
-/** Ranges of one table are made by `splits`, so that two of them are the same, or whole tables, or lie side by side. */
-function overlaps(job: Job, from: RowKey | null, until: RowKey | null): boolean {
-  const isWhole = (a: RowKey | null, b: RowKey | null) => a === null && b === null
-  return isWhole(job.from, job.until) || isWhole(from, until)
-}
-
-function busy(job: Job): JobBusyError {
-  const doing =
-    job.state === 'running' && !job.abandoned ? 'is running' : 'is not finished: start it again to finish it'
-  return new JobBusyError(`job ${job.id} (${job.kind}) of ${job.record} ${doing}`)
 }
 
 function createSql(jobs: string): string {
@@ -145,20 +119,13 @@ function createSql(jobs: string): string {
 // 42710: the row type of the table, whose name the other process has taken a moment before the table's.
 const CREATED_MEANWHILE = new Set(['23505', '42P07', '42710'])
 
-function parseJob(row: Record<string, unknown>): Job {
-  return {
-    id: String(row.id),
-    kind: row.kind as JobKind,
-    record: String(row.record),
-    from: JSON.parse(String(row.from_key)) as RowKey | null,
-    until: JSON.parse(String(row.until_key)) as RowKey | null,
-    state: row.state as JobState,
-    phase: String(row.phase),
-    progress: JSON.parse(String(row.progress)) as JobProgress,
-    token: Number(row.token),
-    startedAt: `${row.started_at}Z`,
-    seenAt: `${row.seen_at}Z`,
-    endedAt: row.ended_at === null ? null : `${row.ended_at}Z`,
-    abandoned: row.abandoned === true,
-  }
+/** Times are selected without the zone, which is UTC. */
+function jobOf(row: Readonly<Record<string, unknown>>): Job {
+  const zoned = (time: unknown) => (time === null ? null : `${time}Z`)
+  return parseJob({
+    ...row,
+    started_at: zoned(row.started_at),
+    seen_at: zoned(row.seen_at),
+    ended_at: zoned(row.ended_at),
+  })
 }

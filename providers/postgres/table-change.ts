@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../../src/errors.ts'
+import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { TableChange, TableGuard } from '../../src/table.ts'
-import { type QualifiedName, quote } from './table-name.ts'
+import { quote } from './table-name.ts'
 
 /** A change that waits for the table holds up everybody who comes after it: it gives up early and is tried again. */
 const LOCK_TIMEOUT_MS = 3_000

@@ -1,7 +1,7 @@
 import { TableError } from '../../src/errors.ts'
+import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { TableColumn, TableDescription } from '../../src/table.ts'
 import type { PostgresPool } from './client.ts'
-import type { QualifiedName } from './table-name.ts'
 
 /** A table, and the types that its key columns are compared in. */
 export interface KnownTable {

@@ -1,12 +1,15 @@
-import { InvalidInputError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
-import type { HeadQuery, PageQuery, TableColumn } from '../../src/table.ts'
+import {
+  assertKey,
+  assertPageLimit,
+  assertParts,
+  columnOf,
+  headColumn,
+  keyAliases,
+} from '../../src/sql/table-checks.ts'
+import type { HeadQuery, PageQuery } from '../../src/table.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
-
-const MAX_PAGE = 10_000
-const MAX_HEAD = 64
-const MAX_PARTS = 10_000
 
 /** A statement, its values, and the names under which it returns the key. */
 export interface KeyedSql {
@@ -20,9 +23,7 @@ export function pageSql(
   known: KnownTable,
   { columns, texts = [], after, until, equals = {}, limit }: PageQuery,
 ): KeyedSql {
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_PAGE) {
-    throw new InvalidInputError('limit must be a whole number from 1 to 10,000')
-  }
+  assertPageLimit(limit)
   const { key, order, keys } = keyColumns(known)
   const wanted = columns
     .filter((column) => !texts.includes(column))
@@ -43,15 +44,9 @@ export function pageSql(
 }
 
 /** Counts by the first characters or bytes: `$1` is the prefix, `$2` the length. */
-export function headsSql(known: KnownTable, { column, prefix, length, by }: HeadQuery): string {
-  const { name, holds } = columnOf(known, column)
-  if (holds === 'other') throw new InvalidInputError(`${known.name.text}.${column} holds neither text nor bytes`)
-  if (typeof prefix === 'string' ? holds !== 'text' : holds !== 'bytes') {
-    throw new InvalidInputError(`${known.name.text}.${column} holds ${holds}: the prefix must be of the same kind`)
-  }
-  if (!Number.isSafeInteger(length) || length < 1 || length > MAX_HEAD) {
-    throw new InvalidInputError('length must be a whole number from 1 to 64')
-  }
+export function headsSql(known: KnownTable, query: HeadQuery): string {
+  const { by } = query
+  const { name, holds } = headColumn(known, query)
   const value = holds === 'text' ? `${quote(name)}::text` : quote(name)
   const type = holds === 'text' ? 'text' : 'bytea'
   const group = by === undefined ? 'null::text' : `${quote(columnOf(known, by).name)}::text`
@@ -62,9 +57,7 @@ export function headsSql(known: KnownTable, { column, prefix, length, by }: Head
 
 /** The last key of each of `parts` parts of about the same number of rows, without the last part's. */
 export function splitsSql(known: KnownTable, parts: number): KeyedSql {
-  if (!Number.isSafeInteger(parts) || parts < 1 || parts > MAX_PARTS) {
-    throw new InvalidInputError('parts must be a whole number from 1 to 10,000')
-  }
+  assertParts(parts)
   const { key, order, keys } = keyColumns(known)
   const text = `select ${keys.join(', ')} from (
   select ${key}, row_number() over (order by ${order}) as at, count(*) over () as total from ${known.name.quoted}) as rows
@@ -72,17 +65,10 @@ where at < total and at * ${parts} / total > (at - 1) * ${parts} / total order b
   return { text, values: [], keys }
 }
 
-/** A column of the table. @throws InvalidInputError when it has none of this name */
-export function columnOf({ name, description }: KnownTable, column: string): TableColumn {
-  const found = description.columns.find((candidate) => candidate.name === column)
-  if (found === undefined) throw new InvalidInputError(`table ${name.text} has no column ${column}`)
-  return found
-}
-
 /** The key as text under names that no column has, and what rows are ordered by. */
-export function keyColumns({ description }: KnownTable): { key: string; order: string; keys: string[] } {
-  const columns = description.primaryKey.map(quote)
-  const keys = columns.map((_, at) => `strongroom_key_${at}`)
+export function keyColumns(known: KnownTable): { key: string; order: string; keys: string[] } {
+  const columns = known.description.primaryKey.map(quote)
+  const keys = keyAliases(known)
   return {
     key: columns.map((column, at) => `${column}::text as ${keys[at]}`).join(', '),
     order: columns.join(', '),
@@ -90,11 +76,8 @@ export function keyColumns({ description }: KnownTable): { key: string; order: s
   }
 }
 
-function keyParameters({ description, types }: KnownTable, row: RowKey, values: unknown[]): string {
-  if (row.length !== description.primaryKey.length) {
-    throw new InvalidInputError(`a key has ${description.primaryKey.length} columns, received ${row.length}`)
-  }
-  return row
-    .map((text, at) => `$${values.push(text)}::text::${types.get(description.primaryKey[at] as string)}`)
-    .join(', ')
+function keyParameters(known: KnownTable, row: RowKey, values: unknown[]): string {
+  assertKey(known, row)
+  const { primaryKey } = known.description
+  return row.map((text, at) => `$${values.push(text)}::text::${known.types.get(primaryKey[at] as string)}`).join(', ')
 }

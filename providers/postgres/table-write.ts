@@ -1,13 +1,14 @@
-import { InvalidInputError, JobLostError } from '../../src/errors.ts'
+import { JobLostError } from '../../src/errors.ts'
 import type { JobWrite } from '../../src/job.ts'
 import { codeOf } from '../../src/sql/faults.ts'
+import { assertKey, columnOf, comparedColumn, groupChanges } from '../../src/sql/table-checks.ts'
 import { tryAgain } from '../../src/sql/try-again.ts'
 import type { RowChange } from '../../src/table.ts'
 import type { PostgresClient, PostgresPool } from './client.ts'
 import { saveJobSql, saveJobValues } from './jobs.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
-import { columnOf, keyColumns } from './table-sql.ts'
+import { keyColumns } from './table-sql.ts'
 
 /** Changes to write, and the job that they belong to. */
 export interface Write {
@@ -80,15 +81,12 @@ interface Statement {
 
 /** One statement for all changes that compare and set the same columns. */
 function batches({ known, changes }: Write): Statement[] {
-  const groups = new Map<string, RowChange[]>()
-  for (const change of changes) {
-    const { expected, expectedTexts = {}, set } = change
-    const shape = JSON.stringify([expected, expectedTexts, set].map((columns) => Object.keys(columns).sort()))
-    const group = groups.get(shape)
-    if (group === undefined) groups.set(shape, [change])
-    else group.push(change)
-  }
-  return [...groups.values()].map((group) => batch(known, group))
+  return groupChanges(changes).map((group) =>
+    batch(
+      known,
+      group.map(({ change }) => change),
+    ),
+  )
 }
 
 function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
@@ -102,11 +100,8 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
   }
   const { primaryKey } = known.description
   const { keys } = keyColumns(known)
+  for (const { key } of changes) assertKey(known, key)
   const conditions = primaryKey.map((column, at) => {
-    for (const { key } of changes) {
-      if (key.length !== primaryKey.length)
-        throw new InvalidInputError(`a key has ${primaryKey.length} columns, received ${key.length}`)
-    }
     const text = add(
       'text',
       changes.map(({ key }) => key[at]),
@@ -114,9 +109,7 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
     return `t.${quote(column)} = ${text}::${known.types.get(column)}`
   })
   for (const name of Object.keys(first.expected)) {
-    const { holds } = columnOf(known, name)
-    if (holds === 'other')
-      throw new InvalidInputError(`${known.name.text}.${name} is compared as text: use expectedTexts`)
+    const { holds } = comparedColumn(known, name)
     const expected = add(
       holds === 'bytes' ? 'bytea' : 'text',
       changes.map((change) => cell(change.expected[name])),
@@ -138,7 +131,6 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
     )
     return `${quote(name)} = ${value}${holds === 'bytes' ? '' : `::${known.types.get(name)}`}`
   })
-  if (set.length === 0) throw new InvalidInputError('a change sets no column')
   const aliases = values.map((_, at) => `c${at + 1}`).join(', ')
   const returned = primaryKey.map((column, at) => `t.${quote(column)}::text as ${keys[at]}`).join(', ')
   return {

@@ -2,6 +2,8 @@ import { assertText } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, TableError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
 import { codeOf } from '../../src/sql/faults.ts'
+import { splitRow } from '../../src/sql/table-checks.ts'
+import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { Table, TableDescription, TableRow } from '../../src/table.ts'
 import {
   assertConnection,
@@ -14,7 +16,7 @@ import { postgresTableError } from './faults.ts'
 import { postgresJobs } from './jobs.ts'
 import { changeStatements } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
-import { type QualifiedName, qualifiedName, quote } from './table-name.ts'
+import { qualifiedName, quote } from './table-name.ts'
 import { headsSql, pageSql, splitsSql } from './table-sql.ts'
 import { writeChanges } from './table-write.ts'
 
@@ -147,9 +149,3 @@ function jobsName({ schema }: QualifiedName, { jobs }: PostgresTableOptions): st
 
 /** A census reads a whole table, and an index takes as long to make. */
 const ANSWER_TIMEOUT_MS = 86_400_000
-
-function splitRow(row: Record<string, unknown>, keys: readonly string[]): TableRow {
-  const key = keys.map((alias) => String(row[alias]))
-  const values = Object.fromEntries(Object.entries(row).filter(([column]) => !keys.includes(column)))
-  return { key, values }
-}

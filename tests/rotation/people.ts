@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import type pg from 'pg'
 import { createKeyStoreFile, fileKeyStore } from '../../providers/file/index.ts'
-import { postgresTable } from '../../providers/postgres/index.ts'
 import { rawAes } from '../../providers/raw/index.ts'
 import { defineStrongroom } from '../../src/config.ts'
 import { integer, text } from '../../src/records/field.ts'
 import { defineRecord } from '../../src/records/schema.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
+import { tableAt } from '../providers/sql/at.ts'
 
 export const people = defineRecord(
   'people',
@@ -25,7 +25,7 @@ export function configure(folder: string, connectionString: string, table = 'peo
     kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
     store: fileKeyStore({ path: join(folder, 'keys'), lockTimeoutMs: 30_000 }),
     records: { people },
-    tables: { people: postgresTable({ connectionString, table }) },
+    tables: { people: tableAt(connectionString, table) },
     keyring: { refreshInterval: 100 },
   })
 }

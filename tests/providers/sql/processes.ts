@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rawAes } from '../../../providers/raw/index.ts'
 import { openStrongroom } from '../../../src/strongroom.ts'
+import { storeAt } from './at.ts'
 import { bundleProgram } from './program.ts'
-import { storeAt } from './store-at.ts'
 
 const PROCESSES = 20
 const KILLS = process.env.STRONGROOM_SLOW === '1' ? 200 : 10
@@ -40,7 +40,7 @@ export function testProcesses(databaseOf: () => SharedDatabase): void {
   }
 
   test(`of ${PROCESSES} processes that make the key of one tenant at once, all use the one that won`, async () => {
-    const store = await storeAt(databaseOf().url)
+    const store = storeAt(databaseOf().url)
     await store.tables?.create()
     const kms = rawAes({ namespace: 'test', name: 'root', key: Buffer.alloc(32, 7) })
     const room = await openStrongroom({ name: 'billing', kms, store }, { init: true })
@@ -56,7 +56,7 @@ export function testProcesses(databaseOf: () => SharedDatabase): void {
   }, 60_000)
 
   test(`a writer killed at ${KILLS} random moments leaves every commit whole or absent`, async () => {
-    const store = await storeAt(databaseOf().url, 'crash')
+    const store = storeAt(databaseOf().url, 'crash')
     await store.tables?.create()
     let rotations = 0
     for (let kill = 0; kill < KILLS; kill++) {

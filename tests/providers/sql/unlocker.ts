@@ -1,13 +1,13 @@
 import { rawAes } from '../../../providers/raw/index.ts'
 import { openStrongroom } from '../../../src/strongroom.ts'
-import { storeAt } from './store-at.ts'
+import { storeAt } from './at.ts'
 
 /** Opens a Strongroom, waits for a line on stdin, and then unlocks one tenant, which makes its key. Prints the key's id. */
 const [url] = process.argv.slice(2) as [string]
 const room = await openStrongroom({
   name: 'billing',
   kms: rawAes({ namespace: 'test', name: 'root', key: Buffer.alloc(32, 7) }),
-  store: await storeAt(url),
+  store: storeAt(url),
 })
 process.stdout.write('ready\n')
 await new Promise((resolve) => process.stdin.once('data', resolve))

@@ -1,9 +1,9 @@
 import { nextRevision, sampleEntry, sampleRecord } from '../../../providers/testing/sample-records.ts'
-import { storeAt } from './store-at.ts'
+import { storeAt } from './at.ts'
 
 /** Writes commits of `size` new keys, one rotation and one log entry, until it is killed. Says `ready` first. */
 const [url, size] = process.argv.slice(2) as [string, string]
-const store = await storeAt(url, 'crash')
+const store = storeAt(url, 'crash')
 await store.get([])
 process.stdout.write('ready\n')
 for (;;) {

@@ -1,0 +1,134 @@
+import { InvalidInputError } from '../../src/errors.ts'
+import type { JobWrite } from '../../src/job.ts'
+import { assertKey, columnOf, comparedColumn, groupChanges } from '../../src/sql/table-checks.ts'
+import { tryAgain } from '../../src/sql/try-again.ts'
+import type { Cell, RowChange } from '../../src/table.ts'
+import type { Connected } from './client.ts'
+import { isRace } from './faults.ts'
+import { saveJob } from './jobs.ts'
+import type { KeyType } from './key-types.ts'
+import { partsOf, type SentKind, type SentRows, sentRows, sentSize } from './sent-rows.ts'
+import { inTransaction, type Session } from './session.ts'
+import type { KnownTable } from './table-description.ts'
+import { quote } from './table-name.ts'
+import { textOf } from './table-sql.ts'
+
+/** Changes to write, and the job that they belong to. */
+export interface Write {
+  readonly known: KnownTable
+  /** The table of jobs, quoted. */
+  readonly jobs: string
+  readonly lockTimeoutMs: number
+  readonly changes: readonly RowChange[]
+  readonly job: JobWrite | undefined
+}
+
+type Sent = string | Uint8Array | null
+type Placed = { readonly change: RowChange; readonly at: number }
+
+/** Bytes of one statement. */
+const STATEMENT_BYTES = 4_000_000
+
+/** Writes a batch and its checkpoint in one transaction. @throws JobLostError */
+export async function writeChanges({ pool, maxPacket }: Connected, write: Write): Promise<boolean[]> {
+  const { known, changes, job, jobs, lockTimeoutMs } = write
+  for (const { key } of changes) assertKey(known, key)
+  const batches = groupChanges(changes).flatMap((group) => batchesOf(known, group, maxPacket))
+  if (batches.length === 0 && job === undefined) return []
+  return tryAgain(isRace, () =>
+    inTransaction(pool, { lockTimeoutMs }, async (session) => {
+      if (job !== undefined) await saveJob(session, jobs, job)
+      const made = changes.map(() => false)
+      for (const batch of batches) for (const at of await writeBatch(session, known, batch)) made[at] = true
+      return made
+    }),
+  )
+}
+
+/** Changes of one statement: `on` finds the rows that hold what is expected, `set` is what they get. */
+interface Batch {
+  readonly sent: SentRows
+  readonly on: string
+  readonly set: string
+  /** Places of the changes in what was given. */
+  readonly at: readonly number[]
+}
+
+/** Writes all changes at once, and looks at each where others changed some of the rows. @returns the places of those made */
+async function writeBatch(
+  session: Session,
+  known: KnownTable,
+  { sent, on, set, at }: Batch,
+): Promise<readonly number[]> {
+  const joined = `${sent.from} straight_join ${known.name.quoted} as t on ${on}`
+  const update = (from: string) => session.affected(`update ${from} set ${set}`, [sent.value])
+  await session.affected('savepoint strongroom')
+  // Without the flag FOUND_ROWS fewer may be counted than were found, and never more.
+  if ((await update(joined)) === at.length) return at
+  await session.affected('rollback to savepoint strongroom')
+  const held = await session.rows(`select cast(d.n as char) as place from ${joined} for update`, [sent.value])
+  if (held.length > 0) await update(joined)
+  return held.map(({ place }) => at[Number(place) - 1] as number)
+}
+
+function batchesOf(known: KnownTable, group: readonly Placed[], maxPacket: number): Batch[] {
+  const { kinds, cellsOf, sqlOf } = shapeOf(known, (group[0] as Placed).change)
+  const rows = group.map(({ change, at }) => ({ cells: cellsOf(change), at }))
+  const sizeOf = ({ cells }: { cells: readonly Sent[] }) => cells.reduce((sum: number, cell) => sum + sentSize(cell), 2)
+  return partsOf(rows, sizeOf, Math.min(STATEMENT_BYTES, maxPacket / 2)).map((part) => {
+    const sent = sentRows(
+      kinds,
+      part.map(({ cells }) => cells),
+    )
+    return { sent, ...sqlOf(sent.columns), at: part.map(({ at }) => at) }
+  })
+}
+
+/** What is sent for changes that compare and set the same columns, and what is done with it. */
+function shapeOf(known: KnownTable, { expected, expectedTexts = {}, set }: RowChange) {
+  const { primaryKey } = known.description
+  const compared = Object.keys(expected).map((name) => comparedColumn(known, name))
+  const texts = Object.keys(expectedTexts).map((name) => columnOf(known, name))
+  const written = Object.keys(set).map((name) => columnOf(known, name))
+  const kindOf = (holds: string): SentKind => (holds === 'bytes' ? 'bytes' : 'text')
+  const kinds: SentKind[] = [
+    ...primaryKey.map(() => 'text' as const),
+    ...compared.map(({ holds }) => kindOf(holds)),
+    ...texts.map(() => 'text' as const),
+    ...written.map(({ holds }) => kindOf(holds)),
+  ]
+  const cellsOf = (change: RowChange): Sent[] => [
+    ...change.key,
+    ...compared.map(({ name }) => cell(change.expected[name])),
+    ...texts.map(({ name }) => cell(change.expectedTexts?.[name])),
+    ...written.map(({ name }) => cell(change.set[name])),
+  ]
+  const sqlOf = (columns: readonly string[]) => {
+    const given = [...columns]
+    const next = () => given.shift() as string
+    const bytesOf = (sql: string) => `cast(${sql} as binary)`
+    const keys = primaryKey.map(
+      (column, at) => `t.${quote(column)} = ${(known.keyTypes[at] as KeyType).valueOf(next())}`,
+    )
+    const same = [
+      ...compared.map(({ name, holds }) =>
+        holds === 'bytes' ? `t.${quote(name)} <=> ${next()}` : `${bytesOf(textOf(known, name))} <=> ${bytesOf(next())}`,
+      ),
+      ...texts.map(({ name }) => `${bytesOf(textOf(known, name))} <=> ${bytesOf(next())}`),
+    ]
+    const assigned = written.map(({ name }) => `t.${quote(name)} = ${next()}`)
+    // The time of the last change is the application's: a job does not touch it.
+    const kept = known.stamped
+      .filter((name) => !written.some((column) => column.name === name))
+      .map((name) => `t.${quote(name)} = t.${quote(name)}`)
+    return { on: [...keys, ...same].join(' and '), set: [...assigned, ...kept].join(', ') }
+  }
+  return { kinds, cellsOf, sqlOf }
+}
+
+function cell(value: Cell): Sent {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string' || value instanceof Uint8Array) return value
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  throw new InvalidInputError('a cell is written as text, bytes, a number or null')
+}

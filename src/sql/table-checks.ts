@@ -1,0 +1,90 @@
+import { InvalidInputError } from '../errors.ts'
+import type { RowKey } from '../row-key.ts'
+import type { HeadQuery, RowChange, TableColumn, TableDescription, TableRow } from '../table.ts'
+
+/** A table as messages name it, and as the database declares it. */
+export interface DescribedTable {
+  readonly name: { readonly text: string }
+  readonly description: TableDescription
+}
+
+const MAX_PAGE = 10_000
+const MAX_HEAD = 64
+const MAX_PARTS = 10_000
+
+/** @throws InvalidInputError */
+export function assertPageLimit(limit: number): void {
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+    throw new InvalidInputError('limit must be a whole number from 1 to 10,000')
+  }
+}
+
+/** @throws InvalidInputError */
+export function assertParts(parts: number): void {
+  if (!Number.isSafeInteger(parts) || parts < 1 || parts > MAX_PARTS) {
+    throw new InvalidInputError('parts must be a whole number from 1 to 10,000')
+  }
+}
+
+/** The column whose heads are counted, once the query fits it. @throws InvalidInputError */
+export function headColumn(known: DescribedTable, { column, prefix, length }: HeadQuery): TableColumn {
+  const found = columnOf(known, column)
+  const { holds } = found
+  if (holds === 'other') throw new InvalidInputError(`${known.name.text}.${column} holds neither text nor bytes`)
+  if (typeof prefix === 'string' ? holds !== 'text' : holds !== 'bytes') {
+    throw new InvalidInputError(`${known.name.text}.${column} holds ${holds}: the prefix must be of the same kind`)
+  }
+  if (!Number.isSafeInteger(length) || length < 1 || length > MAX_HEAD) {
+    throw new InvalidInputError('length must be a whole number from 1 to 64')
+  }
+  return found
+}
+
+/** A column of the table. @throws InvalidInputError when it has none of this name */
+export function columnOf({ name, description }: DescribedTable, column: string): TableColumn {
+  const found = description.columns.find((candidate) => candidate.name === column)
+  if (found === undefined) throw new InvalidInputError(`table ${name.text} has no column ${column}`)
+  return found
+}
+
+/** A column whose cells are compared as they are. @throws InvalidInputError */
+export function comparedColumn(known: DescribedTable, column: string): TableColumn {
+  const found = columnOf(known, column)
+  if (found.holds === 'other') {
+    throw new InvalidInputError(`${known.name.text}.${column} is compared as text: use expectedTexts`)
+  }
+  return found
+}
+
+/** @throws InvalidInputError when a key has another number of columns than that of the table */
+export function assertKey({ description }: DescribedTable, key: RowKey): void {
+  if (key.length !== description.primaryKey.length) {
+    throw new InvalidInputError(`a key has ${description.primaryKey.length} columns, received ${key.length}`)
+  }
+}
+
+/** Names under which a statement returns the columns of the key, and which no column has. */
+export function keyAliases({ description }: DescribedTable): string[] {
+  return description.primaryKey.map((_, at) => `strongroom_key_${at}`)
+}
+
+/** The row of a page that has its key under `keys`. */
+export function splitRow(row: Readonly<Record<string, unknown>>, keys: readonly string[]): TableRow {
+  const key = keys.map((alias) => String(row[alias]))
+  const values = Object.fromEntries(Object.entries(row).filter(([column]) => !keys.includes(column)))
+  return { key, values }
+}
+
+/** Changes that compare and set the same columns together, with their places in the list. @throws InvalidInputError */
+export function groupChanges(changes: readonly RowChange[]): { change: RowChange; at: number }[][] {
+  const groups = new Map<string, { change: RowChange; at: number }[]>()
+  for (const [at, change] of changes.entries()) {
+    const { expected, expectedTexts = {}, set } = change
+    if (Object.keys(set).length === 0) throw new InvalidInputError('a change sets no column')
+    const shape = JSON.stringify([expected, expectedTexts, set].map((columns) => Object.keys(columns).sort()))
+    const group = groups.get(shape)
+    if (group === undefined) groups.set(shape, [{ change, at }])
+    else group.push({ change, at })
+  }
+  return [...groups.values()]
+}
