@@ -80,6 +80,10 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
     throw new ConfigError('name must be 1 to 64 of A-Z a-z 0-9 _ . -: it becomes part of everything that is encrypted')
   }
   for (const provider of Array.isArray(kms) ? kms : [kms]) assertHas(provider, ['wrap', 'unwrap', 'accepts'], 'kms')
+  const services = [kms].flat()
+  if (services.length > 0 && services.every((provider) => provider.recovery !== undefined)) {
+    throw new ConfigError('kms must have a service beside the recovery key, which is in no machine and opens nothing')
+  }
   assertHas(store, ['get', 'findActive', 'list', 'commit', 'log'], 'store')
   if (config.anchor !== undefined) assertHas(config.anchor, ['read', 'write'], 'anchor')
   if (config.shredLedger !== undefined) assertHas(config.shredLedger, ['read', 'append'], 'shredLedger')

@@ -69,7 +69,7 @@ export type { Rotation } from './keys/rotate-keys.ts'
 export type { KeyScope } from './keys/scope.ts'
 export type { ShreddedKey, ShredKeysOptions } from './keys/shred-keys.ts'
 export type { AllowedState } from './keys/states.ts'
-export type { KmsCall, KmsProvider, RecipientLayout, WrappedKey } from './kms.ts'
+export type { KmsCall, KmsProvider, RecipientLayout, RecoveryHalf, WrappedKey } from './kms.ts'
 export type { ReuseLimits } from './messages/data-key-cache.ts'
 export {
   type FileOptions,

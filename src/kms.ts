@@ -63,8 +63,22 @@ export interface KmsProvider {
   /** How its wrapped keys stand in a sealed message, where that is not the default (`keyId` as UTF-8, then the ciphertext). */
   readonly recipient?: RecipientLayout
 
+  /**
+   * Set by a provider that only wraps, because its private half is in no machine: it is given every root key, never asked
+   * to unwrap, and takes no part in sealed messages.
+   */
+  readonly recovery?: RecoveryHalf
+
   /** Frees connections and wipes local secrets. */
   close?(): Promise<void>
+}
+
+/** The public half of a recovery key. */
+export interface RecoveryHalf {
+  /** 32 bytes, X25519 */
+  readonly publicKey: Uint8Array
+  /** The provider that unwraps too. @param privateKey 32 bytes; copied @throws KmsError when it is not of this public key */
+  open(privateKey: Uint8Array): KmsProvider
 }
 
 /** A wrapped key as the AWS Encryption SDK message format lays it out: provider information and encrypted data key. */

@@ -51,6 +51,11 @@ export async function createSealedBoxKeys(): Promise<SealedBoxKeys> {
  * @throws InvalidInputError when a key is not of its form
  */
 export function sealedBoxKms(options: SealedBoxKmsOptions): KmsProvider {
+  return sealedBox(options, NAME)
+}
+
+/** A provider of another name that wraps in sealed boxes. */
+export function sealedBox(options: SealedBoxKmsOptions, name: string): KmsProvider {
   const publicKey = keyBytes(options.publicKey, 'sealedBoxPublic', 'publicKey')
   let privateKey =
     options.privateKey === undefined ? undefined : keyBytes(options.privateKey, 'sealedBoxSecret', 'privateKey')
@@ -58,7 +63,7 @@ export function sealedBoxKms(options: SealedBoxKmsOptions): KmsProvider {
   let closed = false
 
   const provider: KmsProvider = {
-    name: NAME,
+    name,
     keyId,
     async wrap(key, call) {
       call.signal?.throwIfAborted()
@@ -67,7 +72,7 @@ export function sealedBoxKms(options: SealedBoxKmsOptions): KmsProvider {
       const inner = Buffer.concat([key, digestOf(call)])
       try {
         await sodium.ready
-        return { provider: NAME, keyId, ciphertext: Buffer.from(sodium.crypto_box_seal(inner, publicKey)) }
+        return { provider: name, keyId, ciphertext: Buffer.from(sodium.crypto_box_seal(inner, publicKey)) }
       } finally {
         inner.fill(0)
       }
@@ -81,14 +86,14 @@ export function sealedBoxKms(options: SealedBoxKmsOptions): KmsProvider {
       const inner = open(wrapped.ciphertext)
       try {
         if (!equalBytes(inner.subarray(KEY_LENGTH), digest)) {
-          throw new KmsError(NAME, 'context-mismatch', 'the key was wrapped under another context')
+          throw new KmsError(name, 'context-mismatch', 'the key was wrapped under another context')
         }
         return Uint8Array.from(inner.subarray(0, KEY_LENGTH))
       } finally {
         inner.fill(0)
       }
     },
-    accepts: (wrapped) => wrapped.provider === NAME && wrapped.keyId === keyId,
+    accepts: (wrapped) => wrapped.provider === name && wrapped.keyId === keyId,
     async close() {
       closed = true
       privateKey?.fill(0)
@@ -99,16 +104,16 @@ export function sealedBoxKms(options: SealedBoxKmsOptions): KmsProvider {
 
   function open(ciphertext: Uint8Array): Uint8Array {
     if (privateKey === undefined)
-      throw new KmsError(NAME, 'denied', 'this process holds the public key alone: it wraps and cannot unwrap')
+      throw new KmsError(name, 'denied', 'this process holds the public key alone: it wraps and cannot unwrap')
     if (!equalBytes(sodium.crypto_scalarmult_base(privateKey), publicKey)) {
-      throw new KmsError(NAME, 'misconfigured', 'the private key does not belong to the public key')
+      throw new KmsError(name, 'misconfigured', 'the private key does not belong to the public key')
     }
     try {
       if (ciphertext.byteLength === SEALED_LENGTH) return sodium.crypto_box_seal_open(ciphertext, publicKey, privateKey)
     } catch {
       // refused below
     }
-    throw new KmsError(NAME, 'invalid-ciphertext', 'the wrapped key was changed')
+    throw new KmsError(name, 'invalid-ciphertext', 'the wrapped key was changed')
   }
 
   function digestOf({ context }: KmsCall): Buffer {

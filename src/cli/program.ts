@@ -8,6 +8,7 @@ import { addMessages } from './messages.ts'
 import { addMigrate } from './migrate.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
+import { addRecovery } from './recovery.ts'
 import { addReencrypt } from './reencrypt.ts'
 import { addReport } from './report.ts'
 import { addRetire } from './retire.ts'
@@ -43,6 +44,7 @@ export function createProgram(output: Output): Command {
   addRetire(program, output)
   addShred(program, output)
   addReport(program, output)
+  addRecovery(program, output)
   addPasswords(program, output)
   addMessages(program, output)
   return program

@@ -54,7 +54,7 @@ export async function examineKeys(options: KeysExamination): Promise<Finding[]> 
     for (const purpose of ['data', 'index', 'pepper'] as const) {
       purposes.push(...(await examinePurpose(options, keyring, purpose, ages)))
     }
-    return [opening, ...roots, ...purposes, ...ages.findings()]
+    return [opening, ...roots, ...recovery(options), ...purposes, ...ages.findings()]
   } catch (error) {
     return [finding('keys.root', name, 'problem', messageOf(error))]
   } finally {
@@ -82,6 +82,14 @@ async function examineRoots({ store, providers, timeoutMs }: KeysExamination, ag
   return found
 }
 
+/** Whether the loss of every KMS would be the loss of everything. */
+function recovery({ name, providers }: KeysExamination): Finding[] {
+  if (providers.some((provider) => provider.recovery !== undefined)) return []
+  const message =
+    'there is no recovery key: when every KMS key in the configuration is lost, everything is (`strongroom recovery create`)'
+  return [finding('keys.recovery', name, 'skipped', message)]
+}
+
 async function examineWrap(root: KeyRecord, provider: KmsProvider, timeoutMs: number): Promise<Finding> {
   const subject = subjectOf(provider)
   const wrapped = wrappedKeys(root).find((candidate) => provider.accepts(candidate))
@@ -90,6 +98,10 @@ async function examineWrap(root: KeyRecord, provider: KmsProvider, timeoutMs: nu
     return finding('keys.wraps', subject, 'problem', message, {
       hint: 'rewrap: until then this service cannot stand in',
     })
+  }
+  if (provider.recovery !== undefined) {
+    const message = `root key ${root.id} is wrapped for it; only \`strongroom recovery rehearse\` proves that the shares open it`
+    return finding('keys.wraps', subject, 'ok', message)
   }
   const result = await unwrapped(provider, wrapped, rootContext(root), timeoutMs)
   if ('error' in result) return failed('keys.wraps', subject, result)

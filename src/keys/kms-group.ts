@@ -22,7 +22,7 @@ export interface KmsGroupOptions extends ResilienceOptions {
 /** The one place through which Strongroom calls key management services. */
 export interface KmsGroup {
   readonly providers: readonly KmsProvider[]
-  /** The same providers, each call with the group's retries, deadlines and circuit breakers: for sealed messages. */
+  /** The same providers but recovery keys, each call with the group's retries, deadlines and circuit breakers: for sealed messages. */
   readonly guarded: readonly KmsProvider[]
 
   /**
@@ -71,7 +71,9 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
 
   return {
     providers,
-    guarded: members.map((member) => guardedBy(member, events)),
+    guarded: members
+      .filter(({ provider }) => provider.recovery === undefined)
+      .map((member) => guardedBy(member, events)),
 
     async wrap(key, call, proven) {
       const results = await Promise.allSettled(members.map((member) => wrapBy(member, key, call, events, proven)))
@@ -201,9 +203,11 @@ function guardedBy(member: Member, events: EventHub): KmsProvider {
 /** Every wrap with the provider that is configured for it, healthy providers first and else in the order of the configuration. */
 function candidates(members: readonly Member[], wraps: readonly WrappedKey[]) {
   const considered = wraps.slice(0, MAX_WRAPS).filter(fits)
-  const found = members.flatMap((member) =>
-    considered.filter((wrapped) => member.provider.accepts(wrapped)).map((wrapped) => ({ member, wrapped })),
-  )
+  const found = members
+    .filter(({ provider }) => provider.recovery === undefined)
+    .flatMap((member) =>
+      considered.filter((wrapped) => member.provider.accepts(wrapped)).map((wrapped) => ({ member, wrapped })),
+    )
   return found.sort((a, b) => Number(b.member.calls.healthy) - Number(a.member.calls.healthy))
 }
 

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { encodeBase64url } from '../base64url.ts'
 import { equalBytes, wipe } from '../bytes.ts'
 import type { KeyRecord, KeyState } from '../key-store.ts'
+import type { WrappedKey } from '../kms.ts'
 import type { Change } from './key-change.ts'
 import { commitSize, type KeyParts, readKey } from './key-parts.ts'
 import { keyWrap } from './new-key.ts'
@@ -59,7 +60,7 @@ async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['mi
   const secret = await parts.kms.unwrap(wrappedKeys(record), { context }, verify)
   try {
     // Of several wraps one was opened, and it is not told which: any other may hold something else.
-    const [proven, ...others] = wrappedKeys(record)
+    const [proven, ...others] = wrappedKeys(record).filter((wrapped) => !isRecovery(parts, wrapped))
     const { wraps, missing } = await parts.kms.wrap(secret, { context }, others.length === 0 ? proven : undefined)
     // What a service that is down once wrapped is kept: rewrapping must not make a gap where there was none.
     const absent = parts.kms.providers.filter((one) =>
@@ -78,6 +79,11 @@ async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['mi
   } finally {
     wipe(secret)
   }
+}
+
+/** A recovery key opens nothing here, so that what was opened was another wrap. */
+function isRecovery({ kms }: KeyParts, wrapped: WrappedKey): boolean {
+  return kms.providers.some((provider) => provider.recovery !== undefined && provider.accepts(wrapped))
 }
 
 /** Moves keys from one root key to another, a batch a commit. Tombstones are signed anew, so that they stay provable. */

@@ -15,7 +15,8 @@ export interface Recipient {
 
 /** One provider or several as a list. @throws ConfigError for none, or for more than a message may have */
 export function providerList(kms: KmsProvider | readonly KmsProvider[]): readonly KmsProvider[] {
-  const providers: readonly KmsProvider[] = Array.isArray(kms) ? kms : [kms as KmsProvider]
+  const given: readonly KmsProvider[] = Array.isArray(kms) ? kms : [kms as KmsProvider]
+  const providers = given.filter((provider) => provider.recovery === undefined)
   if (providers.length < 1 || providers.length > MAX_RECIPIENTS) {
     throw new ConfigError(`a message needs 1 to ${MAX_RECIPIENTS} kms providers, received ${providers.length}`)
   }

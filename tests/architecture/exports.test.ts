@@ -24,7 +24,7 @@ describe('the package', () => {
 
 describe('the command line', () => {
   test('imports the bundled terminal libraries through vendor.ts alone', () => {
-    const bundled = /from '(commander|cli-progress|cli-table3|picocolors)'/
+    const bundled = /from '(commander|cli-progress|cli-table3|picocolors|qrcode|shamir-secret-sharing)'/
     const files = readdirSync(new URL('src/cli', root), { recursive: true, encoding: 'utf8' })
     const importing = files
       .filter((file) => file.endsWith('.ts'))

@@ -1,0 +1,36 @@
+import { confirm } from './confirm.ts'
+import { commandConfig, withKeys } from './open-keys.ts'
+import { type Output, ProblemsFound } from './output.ts'
+import { providersOf, withRecoveryKey } from './recovery-key.ts'
+import { untilInterrupted } from './until-interrupted.ts'
+import type { Command } from './vendor.ts'
+
+/** `strongroom recovery restore`: after the KMS is lost, wraps the root keys under the KMS that is configured now. */
+export function addRecoveryRestore(parent: Command, output: Output): void {
+  parent
+    .command('restore')
+    .argument('[shares...]', 'files with shares, or - for stdin; asked for on a terminal')
+    .description(
+      'Open the root keys with shares, and wrap them under every KMS that is configured now. Touches no data.',
+    )
+    .option('--json', 'print what was rewrapped for programs')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .action(async (files: string[], options: { json?: true; yes?: true }, command: Command) => {
+      const config = await commandConfig(command)
+      const report = await withRecoveryKey(config, files, output, async (opened, provider) => {
+        const what =
+          'restore: every root key is opened with the shares, and wrapped under the KMS keys in the configuration'
+        await confirm(output, what, 'restore', options.yes === true)
+        const kms = providersOf(config).map((one) => (one === provider ? opened : one))
+        return untilInterrupted(
+          (signal) => withKeys({ ...config, kms }, (keys) => keys.rewrap({ signal })),
+          'run it again: it goes on where it stopped',
+        )
+      }).finally(() => config.store.close?.())
+      if (options.json) output.json(report)
+      else output.result(`root keys wrapped anew: ${report.roots.toLocaleString('en')}`)
+      for (const { provider, keyId } of report.missing) output.say(`not wrapped under ${provider} ${keyId}`)
+      if (report.missing.length > 0) throw new ProblemsFound()
+      output.hint('check with `strongroom doctor`; then make a new recovery key, because these shares were together')
+    })
+}
