@@ -4,8 +4,8 @@ import { customType as pgType } from 'drizzle-orm/pg-core'
 import { customType as sqliteType } from 'drizzle-orm/sqlite-core'
 import { ConfigError, DecryptionError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
-import { StoredValue } from './stored-value.ts'
 
 interface StoredColumn {
   data: StoredValue

@@ -1,7 +1,11 @@
 import type { SQL } from 'drizzle-orm'
 import { TableError } from '../../src/errors.ts'
 import type { AnyRow } from '../../src/mapping/mapped-record.ts'
-import type { Query } from './query-text.ts'
+
+/** A query of Drizzle before it runs. */
+export interface Query<Rows> extends PromiseLike<Rows> {
+  toSQL(): { readonly sql: string }
+}
 
 /** A database or a transaction of Drizzle, whatever its dialect. */
 export interface Database {

@@ -1,6 +1,17 @@
-import { and, eq, getTableColumns, type InferInsertModel, inArray, type SQL, type Table } from 'drizzle-orm'
+import {
+  and,
+  eq,
+  getTableColumns,
+  getTableName,
+  type InferInsertModel,
+  inArray,
+  type SQL,
+  type Table,
+} from 'drizzle-orm'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { assertReadable, assertWithoutLimit, type NamedTable } from '../../src/mapping/query-text.ts'
+import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type {
   AnyRecord,
   DecryptedRow,
@@ -9,11 +20,9 @@ import type {
   SearchedValue,
   SearchOptions,
 } from '../../src/records/record-types.ts'
-import { changedRows, type Database, type LooseDatabase } from './database.ts'
+import { changedRows, type Database, type LooseDatabase, type Query } from './database.ts'
 import { type AnyEncryptedTable, decryptNested, type NestedRow } from './nested.ts'
-import { assertReadable, assertWithoutLimit, type Query } from './query-text.ts'
 import type { NewRow, RowChanges, RowKey } from './row-types.ts'
-import { StoredValue } from './stored-value.ts'
 
 /**
  * What stands between the application and a Drizzle table with encrypted columns.
@@ -34,6 +43,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   readonly #record: MappedRecord
   readonly #columns: Readonly<Record<string, unknown>>
   readonly #names: ReadonlyMap<string, string>
+  readonly #named: NamedTable
 
   constructor(table: Of, cipher: AnyCipher & { readonly schema: Schema }) {
     this.#table = table
@@ -41,6 +51,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     const columns = getTableColumns(table)
     this.#columns = columns
     this.#names = new Map(Object.entries(columns).map(([key, { name }]) => [key, name]))
+    this.#named = { record: this.#record, table: getTableName(table), columns: this.#names }
     const needed = [...this.#record.identity, ...this.#record.fields, ...this.#record.indexColumns]
     const missing = needed.find((name) => !this.#names.has(name))
     if (missing !== undefined) throw new ConfigError(`the table of record ${this.#record.name} has no key ${missing}`)
@@ -155,7 +166,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
 
   /** @internal */
   assertReadable(sql: string): void {
-    assertReadable(sql, this.#record, this.#names)
+    assertReadable(sql, this.#named)
   }
 
   /** @internal */

@@ -2,8 +2,8 @@ import type { Table } from 'drizzle-orm'
 import { InvalidInputError } from '../../src/errors.ts'
 import type { AnyRow } from '../../src/mapping/mapped-record.ts'
 import type { AnyRecord, DecryptedRow } from '../../src/records/record-types.ts'
+import type { Query } from './database.ts'
 import type { EncryptedTable } from './encrypted-table.ts'
-import type { Query } from './query-text.ts'
 
 /** The encrypted table of any record. */
 export interface AnyEncryptedTable {

@@ -24,11 +24,13 @@ export interface Case {
  * @param name the adapter and its database
  * @param start makes the database with the empty tables; called once
  * @param stop called once, after the last case
+ * @param own further cases of this adapter, with an empty database each
  */
 export function describeAdapter(
   name: string,
   start: () => Promise<AdapterUnderTest>,
   stop: () => Promise<unknown>,
+  own: (the: () => Case) => void = () => undefined,
 ): void {
   describe(name, () => {
     let under: AdapterUnderTest
@@ -61,11 +63,12 @@ export function describeAdapter(
     describeReads(() => current)
     describeScopes(() => current)
     describeRefusals(() => current)
+    own(() => current)
 
-    const count = process.env.STRONGROOM_SLOW === '1' ? 10_000 : 2_000
+    const count = process.env.STRONGROOM_SLOW === '1' ? 10_000 : 500
     test(`reads ${count} rows and loads each key once`, { timeout: 120_000 }, async () => {
       const rows = manyCustomers('acme', count)
-      for (let at = 0; at < count; at += 1_000) await current.adapter.createMany(rows.slice(at, at + 1_000))
+      for (let at = 0; at < count; at += 500) await current.adapter.createMany(rows.slice(at, at + 500))
       const second = await current.another(['acme'])
       const before = { reads: rooms.reads, unwraps: rooms.unwraps }
       const found = await second.findMany('acme')

@@ -20,7 +20,7 @@ export interface Searches {
 export interface AdapterQueries {
   /** Inserts a row and returns it as the ORM returns it, decrypted. */
   create(row: Customer): Promise<Customer>
-  /** Inserts up to 1,000 rows by one statement. */
+  /** Inserts up to 500 rows by one statement. */
   createMany(rows: readonly Customer[]): Promise<unknown>
   /** Changes some columns of one row. @returns how many rows were changed */
   update(key: CustomerKey, changes: CustomerChanges): Promise<number>

@@ -1,0 +1,151 @@
+import type {
+  BeforeQueryEvent,
+  DataSource,
+  EntityMetadata,
+  EntitySubscriberInterface,
+  InsertEvent,
+  LoadEvent,
+  QueryRunner,
+  UpdateEvent,
+} from 'typeorm'
+import { ConfigError } from '../../src/errors.ts'
+import type { AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
+import { StoredValue } from '../../src/mapping/stored-value.ts'
+import { assertWrites } from '../../src/mapping/write-text.ts'
+import { Unencrypted } from './columns.ts'
+import { LoadBatch } from './load-batch.ts'
+
+type Entity = Record<string, unknown>
+
+/** Encrypts entities before TypeORM writes them, decrypts those it loads, and reads every statement before it runs. */
+export class EncryptingSubscriber implements EntitySubscriberInterface {
+  readonly #record: MappedRecord
+  readonly #metadata: EntityMetadata
+  readonly #named: NamedTable
+  readonly #loads: LoadBatch
+  /** What entities held before their values were encrypted for writing. */
+  readonly #before = new WeakMap<object, Entity>()
+  readonly #written = new WeakMap<QueryRunner, Set<Entity>>()
+
+  constructor(dataSource: DataSource, metadata: EntityMetadata, record: MappedRecord) {
+    this.#record = record
+    this.#metadata = metadata
+    const columns = metadata.columns.map(({ propertyName, databaseName }) => [propertyName, databaseName] as const)
+    this.#named = { record, table: metadata.tableName, columns: new Map(columns) }
+    this.#loads = new LoadBatch(record)
+    for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
+      if (!this.#named.columns.has(name)) throw new ConfigError(`entity ${metadata.name} has no column ${name}`)
+    }
+    const undeclared = columns.find(([name]) => !record.isDeclared(name) && !record.indexColumns.has(name))
+    if (undeclared !== undefined) throw record.undeclared(undeclared[0])
+    dataSource.subscribers.push(this)
+  }
+
+  get named(): NamedTable {
+    return this.#named
+  }
+
+  async beforeInsert({ entity, metadata, queryRunner }: InsertEvent<unknown>): Promise<void> {
+    if (metadata !== this.#metadata || entity === undefined) return
+    const row = this.#rowOf(entity as Entity)
+    const complete = this.#record.complete(row)
+    const [encrypted] = await this.#record.cipher.encryptMany([complete])
+    this.#replace(entity as Entity, encrypted as AnyRow, queryRunner)
+  }
+
+  afterInsert({ entity, metadata }: InsertEvent<unknown>): void {
+    if (metadata === this.#metadata && entity !== undefined) this.#restore(entity as Entity)
+  }
+
+  async beforeUpdate({ entity, databaseEntity, metadata, queryRunner }: UpdateEvent<unknown>): Promise<void> {
+    // Without an entity of the database it is an update of rows that nobody knows: its values are refused one by one.
+    if (metadata !== this.#metadata || entity === undefined || databaseEntity === undefined) return
+    const [changed, stored] = [entity as Entity, databaseEntity as unknown as Entity]
+    for (const column of this.#record.identity) {
+      const same = changed[column] === undefined || String(changed[column]) === String(stored[column])
+      if (!same) throw this.#record.changedIdentity(column)
+    }
+    const fields = [...this.#record.fields].filter((name) => changed[name] !== undefined)
+    for (const name of this.#record.indexColumns) if (changed[name] !== undefined) throw this.#record.writtenIndex(name)
+    const known = (name: string) =>
+      [name, name in changed && changed[name] !== undefined ? changed[name] : stored[name]] as const
+    const companions = [...this.#record.indexColumns].map((name) => this.#record.search(name).fields)
+    const needed = new Set([
+      ...fields,
+      ...companions.filter((list) => list.some((name) => fields.includes(name))).flat(),
+    ])
+    const identity = this.#record.identity.map((name) => [name, stored[name]] as const)
+    const row = Object.fromEntries([...identity, ...[...needed].map(known)])
+    const [encrypted] = await this.#record.cipher.encryptMany([row])
+    this.#replace(changed, encrypted as AnyRow, queryRunner)
+  }
+
+  afterUpdate({ entity, metadata }: UpdateEvent<unknown>): void {
+    if (metadata === this.#metadata && entity !== undefined) this.#restore(entity as Entity)
+  }
+
+  async afterLoad(loaded: unknown, event?: LoadEvent<unknown>): Promise<void> {
+    if (event?.metadata !== this.#metadata) return
+    const entity = loaded as Entity
+    const row: Record<string, unknown> = {}
+    for (const name of this.#record.fields) {
+      if (StoredValue.is(entity[name])) row[name] = StoredValue.unwrap(entity[name])
+    }
+    for (const name of this.#record.indexColumns) delete entity[name]
+    if (Object.keys(row).length === 0) return
+    for (const name of this.#record.identity) row[name] = entity[name]
+    const plain = await this.#loads.decrypt(row)
+    for (const name of Object.keys(row)) entity[name] = plain[name]
+  }
+
+  beforeQuery({ query, parameters }: BeforeQueryEvent): void {
+    const list = Array.isArray(parameters) ? parameters : []
+    for (const parameter of list) if (parameter instanceof Unencrypted) throw parameter.error
+    if (!query.includes(this.#named.table)) return
+    assertReadable(query, this.#named)
+    assertWrites(query, list, this.#named)
+  }
+
+  /** A write that fails leaves entities as the application knows them. */
+  afterQuery({ success, queryRunner }: { success: boolean; queryRunner: QueryRunner }): void {
+    if (success) return
+    for (const entity of this.#written.get(queryRunner) ?? []) this.#restore(entity)
+    this.#written.delete(queryRunner)
+  }
+
+  /** The columns of an entity that are in the table, by their names in the record. */
+  #rowOf(entity: Entity): AnyRow {
+    const row: Record<string, unknown> = {}
+    for (const name of this.#named.columns.keys()) {
+      const value = entity[name]
+      if (typeof value === 'function' && (this.#record.fields.has(name) || this.#record.identity.includes(name))) {
+        throw this.#record.unencrypted(name)
+      }
+      if (value !== undefined) row[name] = value
+    }
+    return row
+  }
+
+  #replace(entity: Entity, encrypted: AnyRow, queryRunner: QueryRunner): void {
+    const before: Entity = {}
+    for (const name of [...this.#record.fields, ...this.#record.indexColumns]) {
+      if (!Object.hasOwn(encrypted, name)) continue
+      before[name] = entity[name]
+      const value = encrypted[name]
+      entity[name] = value === null ? null : StoredValue.wrap(value as string)
+    }
+    this.#before.set(entity, before)
+    this.#written.set(queryRunner, (this.#written.get(queryRunner) ?? new Set()).add(entity))
+  }
+
+  #restore(entity: Entity): void {
+    const before = this.#before.get(entity)
+    if (before === undefined) return
+    this.#before.delete(entity)
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete entity[name]
+      else entity[name] = value
+    }
+  }
+}
