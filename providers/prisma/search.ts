@@ -7,8 +7,6 @@ import { refuse, searchHint } from './refusals.ts'
 
 /** Tags of this many bits are shared by equal values alone. */
 const UNIQUE_BITS = 128
-/** Transforms whose results are equal when a user would call the values equal. */
-const EQUALITIES = new Set(['exact-v1', 'email-lower-nfc-v1', 'nfkc-casefold-v1', 'digits-only-v1'])
 
 /**
  * Turns equality on encrypted columns into conditions on index columns. A compound index is used when all of its columns
@@ -58,8 +56,11 @@ function bestIndex({ indexes }: Encryption, field: string): CompiledIndex | unde
   return own.sort((a, b) => rank(b) - rank(a))[0]
 }
 
+/** Whether two values that the index takes for equal are: not those that it only groups, as by the last four digits. */
 function isEquality({ parts }: CompiledIndex): boolean {
-  return parts.every(({ transform }) => EQUALITIES.has(transform.id))
+  return parts.every(({ transform: { distinct, assumedDistinct, applyToQuery, matches } }) => {
+    return [distinct, assumedDistinct, applyToQuery, matches].every((part) => part === undefined)
+  })
 }
 
 async function tagged(
