@@ -8,6 +8,7 @@ import { addMessages } from './messages.ts'
 import { addMigrate } from './migrate.ts'
 import { CommandError, createOutput, type Output, ProblemsFound, type Streams } from './output.ts'
 import { addPasswords } from './passwords.ts'
+import { addPrisma } from './prisma.ts'
 import { addRecovery } from './recovery.ts'
 import { addReencrypt } from './reencrypt.ts'
 import { addReport } from './report.ts'
@@ -47,6 +48,7 @@ export function createProgram(output: Output): Command {
   addRecovery(program, output)
   addPasswords(program, output)
   addMessages(program, output)
+  addPrisma(program, output)
   return program
 }
 
