@@ -5,7 +5,7 @@ import { isMet, type Result } from './result.ts'
 import { suites } from './suites.ts'
 import { formatTable } from './table.ts'
 
-const USAGE = `npm run bench -- [suite …] [--quick] [--no-peers] [--json]
+const USAGE = `npm run bench -- [suite …] [--quick] [--large] [--no-peers] [--json]
 
 suites: ${Object.keys(suites).join(' ')} (all by default)
 `
@@ -15,6 +15,7 @@ const { values: flags, positionals } = parseArgs({
   allowNegative: true,
   options: {
     quick: { type: 'boolean', default: false },
+    large: { type: 'boolean', default: false },
     peers: { type: 'boolean', default: true },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -27,7 +28,7 @@ if (flags.help || unknown !== undefined) {
 }
 
 const names = positionals.length === 0 ? Object.keys(suites) : positionals
-const options = { quick: flags.quick, peers: flags.peers && installPeers() }
+const options = { quick: flags.quick, large: flags.large, peers: flags.peers && installPeers() }
 const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, OpenSSL ${process.versions.openssl}`
 const at = new Date().toISOString().slice(0, 10)
 const all: Result[] = []

@@ -1,5 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { closeSync, createReadStream, createWriteStream, openSync, readSync, writeSync, writevSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { openFile, sealFile, sealStream } from '../dist/index.js'
@@ -11,6 +12,8 @@ const key = new Uint8Array(32).fill(7)
 const kms = rawAes({ namespace: 'bench', name: 'key', key })
 const options = { force: true, durable: false }
 const MIB = 1024 * 1024
+const FRAME = 65_536
+const fromPeers = createRequire(new URL('./peers/package.json', import.meta.url))
 
 const contenders = {
   raw: () =>
@@ -21,6 +24,56 @@ const contenders = {
       createCipheriv('aes-256-gcm', key, randomBytes(12)),
       createWriteStream(to),
     ),
+  loop: () => {
+    const [input, output] = [openSync(from, 'r'), openSync(to, 'w')]
+    const chunk = Buffer.allocUnsafeSlow(MIB)
+    const [nonce, header] = [Buffer.alloc(12), Buffer.alloc(20)]
+    for (let number = 1, read = readSync(input, chunk); read > 0; read = readSync(input, chunk)) {
+      const parts = []
+      for (let at = 0; at < read; at += FRAME) {
+        nonce.writeUInt32BE(number++, 8)
+        const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 }).setAAD(header)
+        parts.push(Buffer.from(nonce), cipher.update(chunk.subarray(at, Math.min(read, at + FRAME))))
+        cipher.final()
+        parts.push(cipher.getAuthTag())
+      }
+      writevSync(output, parts)
+    }
+    closeSync(input)
+    closeSync(output)
+  },
+  secretstream: () => {
+    const sodium = fromPeers('sodium-native')
+    const { crypto_secretstream_xchacha20poly1305_ABYTES: extra } = sodium
+    const state = Buffer.alloc(sodium.crypto_secretstream_xchacha20poly1305_STATEBYTES)
+    const header = Buffer.alloc(sodium.crypto_secretstream_xchacha20poly1305_HEADERBYTES)
+    sodium.crypto_secretstream_xchacha20poly1305_init_push(state, header, Buffer.from(key))
+    const [input, output] = [openSync(from, 'r'), openSync(to, 'w')]
+    const chunk = Buffer.allocUnsafeSlow(MIB)
+    const sealed = Buffer.allocUnsafeSlow(MIB + (MIB / FRAME) * extra)
+    const tag = sodium.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE
+    writeSync(output, header)
+    for (let read = readSync(input, chunk); read > 0; read = readSync(input, chunk)) {
+      let length = 0
+      for (let at = 0; at < read; at += FRAME) {
+        const plain = chunk.subarray(at, Math.min(read, at + FRAME))
+        const out = sealed.subarray(length, length + plain.length + extra)
+        length += sodium.crypto_secretstream_xchacha20poly1305_push(state, out, plain, null, tag)
+      }
+      writeSync(output, sealed, 0, length)
+    }
+    closeSync(input)
+    closeSync(output)
+  },
+  'age-npm': async () => {
+    const { Encrypter, generateX25519Identity, identityToRecipient } = await import(
+      new URL('./peers/node_modules/age-encryption/dist/index.js', import.meta.url)
+    )
+    const age = new Encrypter()
+    age.addRecipient(await identityToRecipient(await generateX25519Identity()))
+    const sealed = await age.encrypt(Readable.toWeb(createReadStream(from, { highWaterMark: MIB })))
+    await sealed.pipeTo(Writable.toWeb(createWriteStream(to)))
+  },
   'seal-1': () => sealFile(kms, from, to, { ...options, threads: 1 }),
   'seal-2': () => sealFile(kms, from, to, { ...options, threads: 2 }),
   'seal-durable': () => sealFile(kms, from, to, { force: true, threads: 1 }),

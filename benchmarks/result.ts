@@ -23,6 +23,8 @@ export interface SuiteOptions {
   readonly quick: boolean
   /** Whether the libraries of others may be loaded. */
   readonly peers: boolean
+  /** Adds what takes minutes and tens of gigabytes of disk. */
+  readonly large?: boolean
 }
 
 /** One file of benchmarks. */

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createMessages } from '../messages/messages.ts'
 import { assertEmpty, databaseSums, restoreInto, type TableSum } from './backup-database.ts'
-import { messageConfig } from './message-options.ts'
+import { contextOption, messageConfig } from './message-options.ts'
 import { CommandError, type Output, ProblemsFound } from './output.ts'
 import { table } from './table.ts'
 import { Command, Option } from './vendor.ts'
@@ -10,6 +10,7 @@ import { Command, Option } from './vendor.ts'
 interface VerifyFlags {
   readonly restoreInto: string
   readonly compareWith?: string
+  readonly context: Record<string, string>
   readonly json: boolean
 }
 
@@ -20,13 +21,14 @@ export function backupCommand(output: Output): Command {
     .argument('<file>', 'a sealed dump of pg_dump, plain or custom format; - for stdin')
     .addOption(new Option('--restore-into <url>', 'an empty database').makeOptionMandatory())
     .option('--compare-with <url>', 'the database that was dumped: every table must hold the same rows')
+    .addOption(contextOption('expect these pairs in the message'))
     .option('--json', 'for programs', false)
     .action(async (path: string, flags: VerifyFlags, command: Command) => {
       const { kms, name } = await messageConfig(command)
       await assertEmpty(flags.restoreInto)
       const messages = createMessages({ kms, ...(name !== undefined && { name }) })
       const source = path === '-' ? output.stdin : createReadStream(path, { highWaterMark: 1024 * 1024 })
-      await pipeline(source, messages.openNodeStream(), (plaintext: AsyncIterable<Buffer>) =>
+      await pipeline(source, messages.openNodeStream({ context: flags.context }), (plaintext: AsyncIterable<Buffer>) =>
         restoreInto(flags.restoreInto, plaintext),
       )
       const restored = await databaseSums(flags.restoreInto)

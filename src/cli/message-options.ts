@@ -29,9 +29,14 @@ export async function messageConfig(command: Command, given?: string): Promise<M
 export function messageOptions(command: Command): Command {
   return command
     .option('-o, --output <path>', 'where to write; a folder for several inputs; - for stdout')
-    .addOption(new Option('--context <name=value...>', 'bind to, or expect, these pairs').argParser(pair).default({}))
+    .addOption(contextOption('bind to, or expect, these pairs'))
     .option('--force', 'replace files that are there', false)
     .option('--threads <n>', 'worker threads (default: by size)', wholeNumber)
+}
+
+/** Pairs of a context; given several times, they add up. */
+export function contextOption(description: string): Option {
+  return new Option('--context <name=value...>', description).argParser(pair).default({})
 }
 
 /** One input file and where its result goes. */
@@ -84,7 +89,8 @@ export async function pairFiles(
 export function progressOf(output: Output, label: string, total: number): Progress {
   if (total < 16 * MIB) return { update: () => {}, end: () => {} }
   const shown = startProgress(output, { label, total: Math.ceil(total / MIB), unit: 'MiB' })
-  return { update: (done) => shown.update(Math.floor(done / MIB)), end: () => shown.end() }
+  const whole = (done: number) => (done === total ? Math.ceil(done / MIB) : Math.floor(done / MIB))
+  return { update: (done) => shown.update(whole(done)), end: () => shown.end() }
 }
 
 const MIB = 1024 * 1024

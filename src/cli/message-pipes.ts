@@ -3,11 +3,15 @@ import { once } from 'node:events'
 import type { Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { assertAbsent, replaceFile } from '../messages/replace-file.ts'
+import { CommandError } from './output.ts'
 
 /** Passes a stream to stdout, which stays open, at the pace of whoever reads it. */
 export async function pipeOut(source: Readable, through: Transform, stdout: Writable): Promise<void> {
   await pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
     for await (const chunk of chunks) if (!stdout.write(chunk)) await once(stdout, 'drain')
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (stdout.destroyed || error.code === 'EPIPE') throw new CommandError('whoever reads the output went away')
+    throw error
   })
 }
 

@@ -51,6 +51,7 @@ export function openCommand(output: Output): Command {
           const onProgress = ({ bytes }: { bytes: number }) => progress.update(done + bytes)
           await openFile(kms, from, to, { ...options, ...threads, force: flags.force, onProgress }, name)
           done += size
+          progress.update(done)
           output.result(to)
         }
       } finally {

@@ -75,7 +75,7 @@ function report(error: unknown, output: Output): void {
   if (error instanceof CommandError) {
     if (error.hint !== undefined) output.hint(error.hint)
   } else if (error instanceof StrongroomError) {
-    output.hint(`${error.code}: see docs/errors.md`)
+    output.hint(error.code === 'ERR_FILE_EXISTS' ? '--force replaces it' : `${error.code}: see docs/errors.md`)
   }
 }
 

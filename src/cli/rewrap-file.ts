@@ -1,11 +1,13 @@
+import { statSync } from 'node:fs'
 import { rewrapFile } from '../messages/rewrap-file.ts'
-import { messageConfig } from './message-options.ts'
+import { contextOption, messageConfig, progressOf } from './message-options.ts'
 import type { Output } from './output.ts'
 import { Command } from './vendor.ts'
 
 interface RewrapFlags {
   readonly from?: string
   readonly legacySuites: boolean
+  readonly context: Record<string, string>
 }
 
 /** `strongroom rewrap-file`: other recipients for sealed files. */
@@ -14,13 +16,29 @@ export function rewrapFileCommand(output: Output): Command {
     .description('give sealed files the recipients of this configuration; the plaintext never reaches the disk')
     .argument('<files...>', 'sealed files, each replaced once it is verified')
     .option('--from <config>', 'configuration that can open them now (default: the same)')
+    .addOption(contextOption('expect these pairs; those that the files do not store are bound again'))
     .option('--legacy-suites', 'also take messages that do not commit to their key; they do afterwards', false)
     .action(async (paths: string[], flags: RewrapFlags, command: Command) => {
       const to = await messageConfig(command)
       const from = flags.from === undefined ? to : await messageConfig(command, flags.from)
-      for (const path of paths) {
-        await rewrapFile(from.kms, path, { to: to.kms, legacySuites: flags.legacySuites }, from.name)
-        output.result(path)
+      const sizes = paths.map((path) => statSync(path).size)
+      const progress = progressOf(
+        output,
+        'rewrap',
+        sizes.reduce((sum, size) => sum + size, 0),
+      )
+      let done = 0
+      try {
+        for (const [index, path] of paths.entries()) {
+          const onProgress = ({ bytes }: { bytes: number }) => progress.update(done + bytes)
+          const { context, legacySuites } = flags
+          await rewrapFile(from.kms, path, { to: to.kms, context, legacySuites, onProgress }, from.name)
+          done += sizes[index] as number
+          progress.update(done)
+          output.result(path)
+        }
+      } finally {
+        progress.end()
       }
     })
 }

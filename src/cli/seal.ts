@@ -1,6 +1,6 @@
-import { mkdir, unlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { sealFile, verifyFile } from '../messages/file.ts'
+import { sealFile } from '../messages/file.ts'
 import { createMessages } from '../messages/messages.ts'
 import type { SealOptions } from '../messages/seal-options.ts'
 import { messageConfig, messageOptions, pairFiles, progressOf, SEALED } from './message-options.ts'
@@ -25,7 +25,7 @@ export function sealCommand(output: Output): Command {
     .argument('[inputs...]', 'files and folders; none or - for stdin')
     .option('--unstored <name...>', 'pairs of the context that are bound but not written into the message')
     .option('--signed', 'sign the message as well (suite 0x0578)', false)
-    .option('--verify', 'open every file again after writing it', false)
+    .option('--verify', 'open every file again before it gets its name', false)
     .action(async (inputs: string[], flags: SealFlags, command: Command) => {
       const { kms, name } = await messageConfig(command)
       const options: SealOptions = {
@@ -77,23 +77,17 @@ async function sealFiles(
         {
           ...options,
           force: flags.force,
+          verify: flags.verify,
           ...(flags.threads !== undefined && { threads: flags.threads }),
           onProgress: ({ bytes }) => progress.update(done + bytes),
         },
         name,
       )
-      if (flags.verify) await verify(to, size, { kms, name }, flags)
       done += size
+      progress.update(done)
       output.result(to)
     }
   } finally {
     progress.end()
   }
-}
-
-async function verify(path: string, size: number, { kms, name }: Config, flags: SealFlags): Promise<void> {
-  const { bytes } = await verifyFile(kms, path, { context: flags.context }, name)
-  if (bytes === size) return
-  await unlink(path)
-  throw new CommandError(`${path} did not open to what was sealed, and was removed`)
 }

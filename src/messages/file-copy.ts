@@ -2,7 +2,23 @@ import { Buffer } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 
 /** Bytes per read: the size of reads decides the speed more than the cipher does. */
-const READ = 1024 * 1024
+export const READ = 1024 * 1024
+
+/** Memory for what `work` emits, by turns: one piece is being written while the next is made, and never a third. */
+export class TwoBuffers {
+  readonly #buffers: readonly [Buffer, Buffer]
+  #turn = 0
+
+  constructor(length: number) {
+    this.#buffers = [Buffer.allocUnsafeSlow(Math.ceil(length)), Buffer.allocUnsafeSlow(Math.ceil(length))]
+  }
+
+  /** The one that was not handed out last. */
+  next(): Buffer {
+    this.#turn ^= 1
+    return this.#buffers[this.#turn] as Buffer
+  }
+}
 
 export interface CopyOptions {
   /** Where in the input to start. */

@@ -14,10 +14,10 @@ import { type RangeSource, readHeader } from './range.ts'
 import { providerList } from './recipients.ts'
 import { assertAbsent, type ReplaceOptions, replaceFile } from './replace-file.ts'
 import { createMaterials, startMessage } from './seal.ts'
-import { FrameSealer } from './seal-frames.ts'
+import { sealInto } from './seal-into.ts'
 import { planSeal, type SealOptions } from './seal-options.ts'
 import type { Progress, StreamEvents } from './stream.ts'
-import { openWithThreads, sealWithThreads, threadsFor } from './threads.ts'
+import { openWithThreads, threadsFor } from './threads.ts'
 
 /** How a file is sealed or opened. */
 export interface FileOptions extends ReplaceOptions, StreamEvents {
@@ -25,7 +25,13 @@ export interface FileOptions extends ReplaceOptions, StreamEvents {
   readonly threads?: number
 }
 
-export interface SealFileOptions extends SealOptions, FileOptions {}
+export interface SealFileOptions extends SealOptions, FileOptions {
+  /**
+   * Opens what was written, from the key management service on, before it gets its name: a file that does not open never
+   * appears. Default false.
+   */
+  readonly verify?: boolean
+}
 export interface OpenFileOptions extends OpenOptions, FileOptions {}
 
 /**
@@ -51,29 +57,25 @@ export async function sealFile(
     const message = startMessage(materials, plan.frameLength)
     wipe(materials.dataKey)
     return write(async (output) => {
-      try {
-        if (threads > 1) return await sealWithThreads(input, output, size, message, threads, options)
-        const sealer = new FrameSealer(message)
-        await output.write(message.header)
-        const bytes = await copyThrough(
-          input,
-          output,
-          {
-            position: 0,
-            signal: options.signal,
-            onBytes: (read) => options.onProgress?.({ bytes: read, frames: sealer.frames }),
-          },
-          (chunk, emit) => emit(sealer.push(chunk)),
-        )
-        await output.write(sealer.end())
-        const progress = { bytes, frames: sealer.frames }
-        options.onProgress?.(progress)
-        return progress
-      } finally {
-        wipe(message.cipher.key)
-      }
+      const sealed = await sealInto(input, output, size, message, threads, options)
+      if (options.verify === true) await assertOpens(providers, output, sealed.bytes, options, application)
+      return sealed
     })
   })
+}
+
+/** @throws DecryptionError when what was written does not open to this many bytes */
+async function assertOpens(
+  providers: readonly KmsProvider[],
+  written: FileHandle,
+  expected: number,
+  { context = {}, signal }: SealFileOptions,
+  application: string | undefined,
+): Promise<void> {
+  const { size } = await written.stat()
+  const options = { context, ...(signal && { signal }) }
+  const { bytes } = await openInto(providers, written, size, options, application, (work) => work(undefined))
+  if (bytes !== expected) throw new DecryptionError()
 }
 
 /**

@@ -25,8 +25,13 @@ export class FrameSealer {
     return this.#seq - 1
   }
 
-  /** Takes the next bytes. @returns the frames that they complete, undefined when there is none yet */
-  push(chunk: Uint8Array): Buffer | undefined {
+  /**
+   * Takes the next bytes.
+   *
+   * @param memory is written to when it is long enough: fresh memory costs a tenth of the time
+   * @returns the frames that the bytes complete, undefined when there is none yet
+   */
+  push(chunk: Uint8Array, memory?: Buffer): Buffer | undefined {
     this.#assertUsable()
     const { cipher, frameLength } = this.#message
     const gather = this.#gather
@@ -34,7 +39,8 @@ export class FrameSealer {
     const count = Math.ceil(gather.length / frameLength) - 1
     let out: Buffer | undefined
     if (count > 0) {
-      out = Buffer.allocUnsafeSlow(count * (frameLength + REGULAR_OVERHEAD))
+      const length = count * (frameLength + REGULAR_OVERHEAD)
+      out = memory && memory.length >= length ? memory.subarray(0, length) : Buffer.allocUnsafeSlow(length)
       for (let i = 0, at = 0; i < count; i++) {
         at = sealFrame(cipher, 'regular', this.#seq, gather.take(frameLength) as Buffer, out, at)
         this.#seq++

@@ -199,6 +199,22 @@ describe('strongroom rewrap-file', () => {
     }
   })
 
+  it('binds pairs again that the file does not store, and changes nothing without them', async () => {
+    writeFileSync(at('next.mjs'), config('billing', ['next']))
+    writeFileSync(at('in'), pattern(1000))
+    await strongroom(['seal', at('in'), '--context', 'a=1', 'patient=4711', '--unstored', 'patient'])
+    const before = readFileSync(at('in.sr'))
+    const rewrap = ['rewrap-file', at('in.sr'), '--from', at('strongroom.config.mjs')]
+    expect((await strongroom(rewrap, { configFile: 'next.mjs' })).code).toBe(1)
+    expect(readFileSync(at('in.sr')).equals(before)).toBe(true)
+    expect((await strongroom([...rewrap, '--context', 'patient=4711'], { configFile: 'next.mjs' })).code).toBe(0)
+    expect(readFileSync(at('in.sr')).includes('4711')).toBe(false)
+    const open = ['open', at('in.sr'), '-o', at('out')]
+    expect((await strongroom(open, { configFile: 'next.mjs' })).code).toBe(1)
+    expect((await strongroom([...open, '--context', 'patient=4711'], { configFile: 'next.mjs' })).code).toBe(0)
+    expect(readFileSync(at('out')).equals(pattern(1000))).toBe(true)
+  })
+
   it('leaves a file that is damaged as it was', async () => {
     writeFileSync(at('in'), pattern(150_000))
     await strongroom(['seal', at('in')])

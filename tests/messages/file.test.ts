@@ -11,7 +11,7 @@ import { openRange } from '../../src/messages/range.ts'
 import { createMaterials, startMessage } from '../../src/messages/seal.ts'
 import { planSeal } from '../../src/messages/seal-options.ts'
 import { threadsFor } from '../../src/messages/threads.ts'
-import { ada, bob, pattern, watched } from './fixtures.ts'
+import { ada, bob, pattern, rsaPublic, watched } from './fixtures.ts'
 
 let root: string
 let at: (name: string) => string
@@ -45,6 +45,20 @@ describe('a sealed file', () => {
       }
     },
   )
+
+  it('that is to be verified never appears when it does not open, and leaves what was there', async () => {
+    await writeFile(at('in'), pattern(200_000))
+    for (const suite of [0x0478, 0x0578] as const) {
+      const options = { ...quick, suite, context: { a: '1' }, verify: true, force: true }
+      await sealFile(ada, at('in'), at('sealed'), options)
+      const before = await readFile(at('sealed'))
+      const sealsWrong = watched(ada, { wrap: (_key, call) => ada.wrap(new Uint8Array(32), call) })
+      await expect(sealFile(sealsWrong, at('in'), at('sealed'), options)).rejects.toThrow(DecryptionError)
+      await expect(sealFile(rsaPublic, at('in'), at('sealed'), options)).rejects.toMatchObject({ kind: 'denied' })
+      expect((await readFile(at('sealed'))).equals(before)).toBe(true)
+      expect(await names()).toEqual(['in', 'sealed'])
+    }
+  })
 
   it('of a signed suite opens too, and is verified to the end', async () => {
     await writeFile(at('in'), pattern(200_000))
