@@ -90,6 +90,16 @@ export class KeyNotResidentError extends StrongroomError {
   }
 }
 
+/**
+ * A synchronous call needs a tag of a slow index, which only a method with `Many` can make. Nothing was encrypted.
+ * `code` is `ERR_SLOW_INDEX`.
+ */
+export class SlowIndexError extends StrongroomError {
+  constructor(index: string) {
+    super('ERR_SLOW_INDEX', `index ${index} is slow: use encryptMany, reencryptMany or indexMany`)
+  }
+}
+
 /** A key exists but its state does not allow this use. `code` is `ERR_KEY_UNAVAILABLE`. */
 export class KeyUnavailableError extends StrongroomError {
   readonly keyId: string | undefined

@@ -25,6 +25,7 @@ export {
   MigrationExpiredError,
   MigrationStateError,
   OverloadedError,
+  SlowIndexError,
   StrongroomError,
   SystemicFailureError,
   TableError,

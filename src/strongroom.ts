@@ -12,6 +12,7 @@ import { encodeScope, type KeyScope } from './keys/scope.ts'
 import type { KmsProvider } from './kms.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
 import { type PasswordPepper, type PepperedHasher, withPepper } from './passwords/pepper.ts'
+import { slowHash } from './passwords/slow-hash.ts'
 import { RecordCipher } from './records/record-cipher.ts'
 import type { AnyRecord, CiphertextBytes, CiphertextText } from './records/record-types.ts'
 import { indexList } from './records/schema.ts'
@@ -98,7 +99,7 @@ export class Strongroom<Schemas extends Records = Records> {
       ...(config.messages === undefined ? {} : { reuse: config.messages }),
     })
     this.#passwords = config.passwords && withPepper(config.passwords, this.#pepper(), { mode: config.pepper ?? 'on' })
-    const parts = { app: name, keyring: this.#keyring, keys: this.keys, events, clock }
+    const parts = { app: name, keyring: this.#keyring, keys: this.keys, events, clock, slowHash: slowHash() }
     const ciphers = Object.entries(config.records ?? {}).map(([key, schema]) => [key, new RecordCipher(schema, parts)])
     this.records = Object.fromEntries(ciphers)
   }

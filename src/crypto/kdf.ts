@@ -11,6 +11,7 @@ export const labels = {
   logMac: 'strongroom/v1/key/log',
   shred: 'strongroom/v1/key/shred',
   index: 'strongroom/v1/index',
+  slowIndex: 'strongroom/v1/slow-index',
   fieldContext: 'strongroom/v1/field',
   subject: 'strongroom/v1/subject',
 } as const

@@ -34,7 +34,7 @@ export function indexKey(rootSecret: Uint8Array, definition: IndexDefinition): B
   assertNames(table, 'the table', 1)
   assertNames(column, 'the column', MAX_PARTS)
   assertNames(index, 'the index', 1)
-  assertNames(transformId, 'the transform id', MAX_PARTS)
+  assertNames(transformId, 'the transform id', MAX_PARTS + 1) // a slow index says so behind its transforms
   assertBits(bits)
   return hkdfExpand(rootSecret, lengthPrefixed([labels.index, table, column, index, transformId, String(bits)]), 32)
 }
@@ -93,6 +93,18 @@ export class TagMaker {
     return this.#masked(out)
   }
 
+  /**
+   * What the tag of a slow index is hashed from: the message, and a salt that nobody without the key knows, so that no
+   * guesses can be hashed before it leaks and none serve two indexes. @throws as `tag`
+   */
+  slowInput(parts: readonly TagPart[]): { message: Buffer; salt: Buffer } {
+    this.#assertOpen()
+    const message = Buffer.alloc(messageBound(parts))
+    const length = writeMessage(message, 0, parts)
+    const salt = Buffer.from(this.#hmac([{ type: SALT_TYPE, value: labels.slowIndex }]), 'binary')
+    return { message: message.subarray(0, length), salt: salt.subarray(0, SALT_LENGTH) }
+  }
+
   /** A random tag of the same size, for a value that is null. @throws as `tag` */
   randomTag(version: number): Buffer {
     this.#assertOpen()
@@ -143,6 +155,9 @@ export class TagMaker {
   }
 }
 
+// No field has this type, so the salt is the tag of no value.
+const SALT_TYPE = 0x11
+const SALT_LENGTH = 16
 const BLOCK = 64
 const DIGEST = 32
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/

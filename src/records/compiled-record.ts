@@ -1,4 +1,5 @@
-import { ConfigError } from '../errors.ts'
+import { describe } from '../bytes.ts'
+import { ConfigError, InvalidInputError } from '../errors.ts'
 import { DEFAULT_PADDING, type Padding } from '../format/padding.ts'
 import type { ValueType } from '../format/typed-value.ts'
 import { planIndexes } from '../index/budget.ts'
@@ -38,6 +39,8 @@ export interface CompiledIndex {
   readonly binary: boolean
   readonly global: boolean
   readonly nullTag: boolean
+  /** Whether a tag takes an Argon2id hash, and so cannot be made synchronously. */
+  readonly slow: boolean
   /** Rows from which on the plan no longer fits; undefined where it fits any number. */
   readonly warnAtRows: number | undefined
 }
@@ -83,9 +86,15 @@ export function compileRecord(schema: RecordSchema): CompiledRecord {
       binary: storage === 'binary',
       global: options.tenant === undefined || index.scope === 'global',
       nullTag: index.nulls !== 'null',
+      slow: assertSlow(name, column, index.slow),
       warnAtRows: plans[at]?.warnAtRows,
     })),
   }
+}
+
+function assertSlow(record: string, column: string, slow: unknown): boolean {
+  if (slow === undefined || typeof slow === 'boolean') return slow === true
+  throw new InvalidInputError(`slow of index ${record}.${column} must be true or false, received ${describe(slow)}`)
 }
 
 interface DeclaredIndex {

@@ -24,6 +24,11 @@ export interface IndexOptions<Column extends string = string> {
   readonly scope?: 'tenant' | 'global'
   /** What a null value gets: a random tag of the same size (the default), or NULL, which shows that it is null. */
   readonly nulls?: 'random' | 'null'
+  /**
+   * Makes every tag cost an Argon2id hash of 4 MiB, so that guesses stay dear for whoever got the index key. Only methods
+   * with `Many` can then write and search it. Another `slow` is another index: the tags must be written again.
+   */
+  readonly slow?: boolean
 }
 
 /** How one column is encrypted. */

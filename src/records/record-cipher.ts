@@ -1,17 +1,9 @@
-import { assertText, describe, wipe } from '../bytes.ts'
-import { DecryptionError, InvalidInputError, KeyNotResidentError } from '../errors.ts'
-import type { EventHub, StrongroomEvent } from '../events.ts'
-import { keyIdOf, looksEncrypted, parseField } from '../format/field.ts'
-import { encodeTypedPlaintext } from '../format/typed-value.ts'
-import type { Clock } from '../keys/clock.ts'
-import type { KeyManager } from '../keys/key-manager.ts'
-import type { Keyring } from '../keys/keyring.ts'
-import type { ResidentKey } from '../keys/resident-key.ts'
+import { describe } from '../bytes.ts'
+import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { AllowedState } from '../keys/states.ts'
-import { type Column, type CompiledRecord, compileRecord } from './compiled-record.ts'
-import { assertDecrypts, assertMigrating, assertPlain, decryptValue, encryptValue, readPlain } from './field-cipher.ts'
 import { inspectRow, type RowInspection } from './inspect-row.ts'
-import { RecordIndexes } from './record-index.ts'
+import type { SlowTags } from './record-index.ts'
+import { indexScope, keyUsed, type OpenRecord, openRecord, type RecordParts } from './record-parts.ts'
 import type {
   AnyRecord,
   BlindIndex,
@@ -24,18 +16,10 @@ import type {
   SearchedValue,
   SearchOptions,
 } from './record-types.ts'
-import { decryptRows, encryptRows, rewriteRows, type Settled } from './row-batch.ts'
-import { RowContext } from './row-context.ts'
-import { RowIdentifier, type RowIdentity, type UnknownRow } from './row-identity.ts'
-
-/** What a record cipher works with. */
-export interface RecordParts {
-  readonly app: string
-  readonly keyring: Keyring
-  readonly keys: KeyManager
-  readonly events: EventHub
-  readonly clock: Clock
-}
+import { type Batch, decryptRows, encryptRows, type ReadyRow, rewriteRows, type Settled } from './row-batch.ts'
+import type { UnknownRow } from './row-identity.ts'
+import { RowReader } from './row-reader.ts'
+import { RowWriter } from './row-writer.ts'
 
 /** Exceptions for one call. */
 export interface DecryptOptions {
@@ -53,29 +37,15 @@ const NOTHING_ALLOWED: readonly AllowedState[] = []
  */
 export class RecordCipher<Schema extends AnyRecord> {
   readonly #schema: Schema
-  readonly #record: CompiledRecord
-  readonly #indexes: RecordIndexes
-  readonly #identifier: RowIdentifier
-  readonly #context: RowContext
-  readonly #parts: RecordParts
-  readonly #identity: ReadonlySet<string>
-  readonly #plain: ReadonlySet<string> | 'all'
+  readonly #open: OpenRecord
+  readonly #reader: RowReader
+  readonly #writer: RowWriter
 
   constructor(schema: Schema, parts: RecordParts) {
     this.#schema = schema
-    this.#parts = parts
-    this.#record = compileRecord(schema)
-    this.#indexes = new RecordIndexes(this.#record)
-    this.#identifier = new RowIdentifier(parts.app, schema.name, schema.options)
-    this.#identity = new Set(this.#identifier.columns)
-    this.#plain = schema.options.plain === 'all' ? 'all' : new Set(schema.options.plain)
-    this.#context = new RowContext({
-      app: parts.app,
-      table: schema.name,
-      columns: [...this.#record.columns.keys()],
-      bound: schema.options.unbound !== true,
-      tenant: schema.options.tenant !== undefined,
-    })
+    this.#open = openRecord(schema, parts)
+    this.#reader = new RowReader(this.#open)
+    this.#writer = new RowWriter(this.#open, schema.options)
   }
 
   /** The schema this was made from. */
@@ -91,7 +61,7 @@ export class RecordCipher<Schema extends AnyRecord> {
    * @throws KeyNotResidentError when the key of the row's tenant or subject is not in memory
    */
   encrypt<Row extends PlainRow<Schema>>(row: Row & NoOthers<Schema, Row>): EncryptedRow<Schema, Row> {
-    return this.#encrypt(asRow(row)) as EncryptedRow<Schema, Row>
+    return this.#writer.encrypt(asRow(row)) as EncryptedRow<Schema, Row>
   }
 
   /**
@@ -102,7 +72,7 @@ export class RecordCipher<Schema extends AnyRecord> {
    * @throws KeyUnavailableError when a key is suspended or compromised and that is not allowed
    */
   decrypt<Row extends Identity<Schema>>(row: Row, options: DecryptOptions = {}): DecryptedRow<Schema, Row> {
-    return this.#decrypt(asRow(row), options.allow ?? NOTHING_ALLOWED) as DecryptedRow<Schema, Row>
+    return this.#reader.decrypt(asRow(row), options.allow ?? NOTHING_ALLOWED) as DecryptedRow<Schema, Row>
   }
 
   /** Encrypts many rows, making and loading every key they need. All or nothing. @throws as `encrypt`, KmsError, KeyStoreError */
@@ -110,8 +80,8 @@ export class RecordCipher<Schema extends AnyRecord> {
     rows: readonly (Row & NoOthers<Schema, Row>)[],
   ): Promise<EncryptedRow<Schema, Row>[]> {
     return encryptRows(asRows(rows), {
-      ...this.#batch((row) => this.#encrypt(row)),
-      check: (row) => this.#check(row),
+      ...this.#encryption(),
+      check: (row) => this.#writer.check(row),
     }) as Promise<EncryptedRow<Schema, Row>[]>
   }
 
@@ -119,8 +89,7 @@ export class RecordCipher<Schema extends AnyRecord> {
   async encryptSettled<Row extends PlainRow<Schema>>(
     rows: readonly (Row & NoOthers<Schema, Row>)[],
   ): Promise<Settled<EncryptedRow<Schema, Row>>[]> {
-    const batch = this.#batch((row) => this.#encrypt(row))
-    return rewriteRows(asRows(rows), batch) as Promise<Settled<EncryptedRow<Schema, Row>>[]>
+    return rewriteRows(asRows(rows), this.#encryption()) as Promise<Settled<EncryptedRow<Schema, Row>>[]>
   }
 
   /** Decrypts many rows, loading every key they need. @throws the first row's error, or SystemicFailureError when most rows fail */
@@ -148,7 +117,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     const allow = options.allow ?? NOTHING_ALLOWED
     return decryptRows(
       asRows(rows),
-      this.#batch((row) => this.#decrypt(row, allow)),
+      this.#batch((row) => this.#reader.decrypt(row, allow)),
     ) as Promise<Settled<DecryptedRow<Schema, Row>>[]>
   }
 
@@ -158,30 +127,39 @@ export class RecordCipher<Schema extends AnyRecord> {
    *
    * @param name a field with one index, or an index column
    * @param value of the field; for a compound index an object of all its fields
-   * @throws InvalidInputError, KeyNotResidentError
+   * @throws InvalidInputError, KeyNotResidentError, SlowIndexError
    */
   index<Name extends Searchable<Schema>>(
     name: Name,
     value: SearchedValue<Schema, Name>,
     options: SearchOptions<Schema> = {} as SearchOptions<Schema>,
   ): BlindIndex[] {
-    const index = this.#indexes.find(name)
-    const keys = this.#parts.keyring.searchable(this.#searchScope(name, options.tenant))
-    if (this.#parts.events.wants('key.used')) {
-      for (const key of keys) this.#used('index', key.id, index.column, undefined)
+    const index = this.#open.indexes.find(name)
+    this.#open.indexes.assertFast(index)
+    const keys = this.#open.keyring.searchable(this.#searchScope(name, options.tenant))
+    if (this.#open.events.wants('key.used')) {
+      for (const key of keys) this.#reportSearch(key.id, index.column)
     }
-    return this.#indexes.query(index, value, keys) as BlindIndex[]
+    return this.#open.indexes.query(index, value, keys) as BlindIndex[]
   }
 
-  /** As `index`, loading the index keys when they are not in memory. */
+  /** As `index`, loading the index keys when they are not in memory; the only way to search a slow index. */
   async indexMany<Name extends Searchable<Schema>>(
     name: Name,
     values: readonly SearchedValue<Schema, Name>[],
     options: SearchOptions<Schema> = {} as SearchOptions<Schema>,
   ): Promise<BlindIndex[]> {
     const scope = this.#searchScope(name, options.tenant)
-    if (!this.#parts.keyring.holdsSearch(scope)) await this.#parts.keyring.loadScope('index', scope)
-    return values.flatMap((value) => this.index(name, value, options))
+    if (!this.#open.keyring.holdsSearch(scope)) await this.#open.keyring.loadScope('index', scope)
+    const index = this.#open.indexes.find(name)
+    if (!index.slow) return values.flatMap((value) => this.index(name, value, options))
+    const tags: BlindIndex[] = []
+    for (const value of values) {
+      const keys = this.#open.keyring.searchable(scope)
+      tags.push(...((await this.#open.indexes.slowQuery(index, value, keys, this.#open.slowHash)) as BlindIndex[]))
+      for (const key of keys) this.#reportSearch(key.id, index.column)
+    }
+    return tags
   }
 
   /** Those decrypted rows that really have the value: removes what an index returned by chance. Call it on every search. */
@@ -190,8 +168,8 @@ export class RecordCipher<Schema extends AnyRecord> {
     name: Name,
     value: SearchedValue<Schema, Name>,
   ): Row[] {
-    const index = this.#indexes.find(name)
-    return rows.filter((row) => this.#indexes.matches(index, asRow(row), value))
+    const index = this.#open.indexes.find(name)
+    return rows.filter((row) => this.#open.indexes.matches(index, asRow(row), value))
   }
 
   /**
@@ -202,10 +180,11 @@ export class RecordCipher<Schema extends AnyRecord> {
    */
   needsReencrypt<Row extends Identity<Schema>>(row: Row): boolean {
     const stale = this.inspect(row).filter((column) => column.stale)
-    const identity = this.#identifier.identify(asRow(row))
+    const identity = this.#open.identifier.identify(asRow(row))
     for (const { keyId } of stale) {
       // A key that nobody knows does not make a row an old one: it makes it a damaged one.
-      if (keyId !== undefined && !this.#isKeyOf(this.#resident(keyId), identity)) throw new DecryptionError()
+      if (keyId !== undefined && !this.#reader.isKeyOf(this.#reader.resident(keyId), identity))
+        throw new DecryptionError()
     }
     return stale.length > 0
   }
@@ -217,7 +196,8 @@ export class RecordCipher<Schema extends AnyRecord> {
    * @throws as `decrypt` and `encrypt`
    */
   reencrypt<Row extends Identity<Schema>>(row: Row, options: DecryptOptions = {}): Row {
-    return this.#reencrypt(asRow(row), options.allow ?? NOTHING_ALLOWED) as Row
+    const input = asRow(row)
+    return this.#rewritten(input, this.#declared(input, options.allow ?? NOTHING_ALLOWED)) as Row
   }
 
   /** As `reencrypt` for many rows, loading every key they need. */
@@ -226,10 +206,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     options: DecryptOptions = {},
   ): Promise<Row[]> {
     const allow = options.allow ?? NOTHING_ALLOWED
-    return encryptRows(asRows(rows), {
-      ...this.#batch((row) => this.#reencrypt(row, allow)),
-      readsCiphertexts: true,
-    }) as Promise<Row[]>
+    return encryptRows(asRows(rows), { ...this.#reencryption(allow), readsCiphertexts: true }) as Promise<Row[]>
   }
 
   /**
@@ -243,230 +220,75 @@ export class RecordCipher<Schema extends AnyRecord> {
     options: DecryptOptions = {},
   ): Promise<Settled<Row>[]> {
     const allow = options.allow ?? NOTHING_ALLOWED
-    const work = (row: UnknownRow) => (this.needsReencrypt(row as Row) ? this.#reencrypt(row, allow) : row)
-    return rewriteRows(asRows(rows), this.#batch(work)) as Promise<Settled<Row>[]>
+    const isOld = (row: UnknownRow) => this.needsReencrypt(row as Row)
+    return rewriteRows(asRows(rows), this.#reencryption(allow, isOld)) as Promise<Settled<Row>[]>
   }
 
   /** What a stored row shows without decrypting it: for each column its key, size and whether it is stale. @throws DecryptionError */
   inspect<Row extends Identity<Schema>>(row: Row): RowInspection[] {
     const input = asRow(row)
-    const identity = this.#identifier.identify(input)
-    return inspectRow(this.#record, input, {
-      dataKeyId: () => this.#parts.keyring.active('data', identity.scope).id,
-      indexVersion: (index) => this.#parts.keyring.active('index', this.#indexScope(index.global, identity)).version,
+    const identity = this.#open.identifier.identify(input)
+    return inspectRow(this.#open.record, input, {
+      dataKeyId: () => this.#open.keyring.active('data', identity.scope).id,
+      indexVersion: (index) =>
+        this.#open.keyring.active('index', indexScope(this.#open, index.global, identity)).version,
     })
   }
 
-  #encrypt(row: UnknownRow): UnknownRow {
-    const { keyring } = this.#parts
-    const identity = this.#identifier.identify(row)
-    const key = keyring.active('data', identity.scope)
-    const used: string[] = []
-    const out: Record<string, unknown> = {}
-    this.#context.begin(identity.row, identity.tenant)
-    for (const name of Object.keys(row)) {
-      const column = this.#record.columns.get(name)
-      const value = row[name]
-      if (column === undefined) out[name] = this.#passed(name, value)
-      else if (column.state === 'plaintext') out[name] = this.#storePlain(column, value)
-      else if (value === null && column.visibleNull) out[name] = null
-      else {
-        this.#assertValue(column, value)
-        out[name] = encryptValue(column, value, key, this.#context.of(column.at), used.length > 0)
-        used.push(name)
-      }
-    }
-    for (const index of this.#indexes.all) {
-      const indexKey = () => keyring.active('index', this.#indexScope(index.global, identity))
-      const tag = this.#indexes.tagOf(index, row, indexKey)
-      if (tag !== undefined) out[index.column] = tag
-    }
-    // Not before the row is done: a listener may encrypt as well, and there is one context for all rows.
-    if (this.#parts.events.wants('key.used')) {
-      for (const name of used) this.#used('encrypt', key.id, name, identity.row)
-    }
-    return out
+  #encryption(): Batch {
+    const prepare = async (row: UnknownRow) => ({ tags: await this.#writer.slowTags(row) })
+    return this.#batch((row, ready) => this.#writer.encrypt(row, ready?.tags), prepare)
   }
 
-  /** Refuses what `#encrypt` would refuse, without a key. @throws InvalidInputError */
-  #check(row: UnknownRow): void {
-    for (const name of Object.keys(row)) {
-      const column = this.#record.columns.get(name)
-      const value = row[name]
-      if (column === undefined) this.#passed(name, value)
-      else if (column.state === 'plaintext') this.#storePlain(column, value)
-      else if (value !== null || !column.visibleNull) {
-        this.#assertValue(column, value)
-        wipe(encodeTypedPlaintext(value, column.type, column.padding))
-      }
+  #reencryption(allow: readonly AllowedState[], isOld: (row: UnknownRow) => boolean = () => true): Batch {
+    const work = (row: UnknownRow, ready?: ReadyRow) => {
+      if (!isOld(row)) return row
+      return this.#rewritten(row, ready?.plain ?? this.#declared(row, allow), ready?.tags)
     }
-    for (const index of this.#indexes.all) this.#indexes.partsOf(index, row)
+    return this.#batch(work, async (row) => {
+      if (!isOld(row)) return undefined
+      const plain = this.#declared(row, allow)
+      return { plain, tags: await this.#writer.slowTags(plain) }
+    })
   }
 
-  #decrypt(row: UnknownRow, allow: readonly AllowedState[]): UnknownRow {
-    const identity = this.#identifier.identify(row)
-    const out: Record<string, unknown> = {}
-    const events: StrongroomEvent[] = []
-    this.#context.begin(identity.row, identity.tenant)
-    try {
-      for (const name of Object.keys(row)) {
-        const column = this.#record.columns.get(name)
-        if (column !== undefined) out[name] = this.#read(column, row[name], identity, allow, events)
-        else if (!this.#indexes.columns.has(name)) setOwn(out, name, row[name])
-      }
-    } finally {
-      for (const event of events) this.#parts.events.emit(event)
-    }
-    return out
-  }
-
-  #reencrypt(row: UnknownRow, allow: readonly AllowedState[]): UnknownRow {
-    const plain = this.#decrypt(row, allow)
+  /** The fields of a stored row, decrypted, and the columns that identify it. */
+  #declared(row: UnknownRow, allow: readonly AllowedState[]): UnknownRow {
+    const plain = this.#reader.decrypt(row, allow)
+    const { record, identity } = this.#open
     const declared: Record<string, unknown> = {}
     for (const name of Object.keys(plain)) {
-      if (this.#record.columns.has(name) || this.#identity.has(name)) declared[name] = plain[name]
+      if (record.columns.has(name) || identity.has(name)) declared[name] = plain[name]
     }
-    return { ...row, ...this.#encrypt(declared) }
+    return declared
   }
 
-  #read(
-    column: Column,
-    value: unknown,
-    identity: RowIdentity,
-    allow: readonly AllowedState[],
-    events: StrongroomEvent[],
-  ): unknown {
-    if (column.state === 'plaintext') {
-      if (looksEncrypted(value)) throw this.#failed(column, identity)
-      return readPlain(column, value)
-    }
-    if (value === null && column.visibleNull) return null
-    if (column.state === 'migrating' && !looksEncrypted(value))
-      return this.#readMigrating(column, value, identity, events)
-    const field = parseField(value)
-    if (field === undefined) throw this.#failed(column, identity)
-    const key = this.#parts.keyring.findNamed(field) ?? this.#resident(keyIdOf(field))
-    try {
-      if (!this.#isKeyOf(key, identity)) throw new DecryptionError()
-      assertDecrypts(key, this.#parts.clock, allow)
-      const plain = decryptValue(column, field, key, this.#context.of(column.at))
-      if (this.#parts.events.wants('key.used')) events.push(this.#use('decrypt', key.id, column.name, identity.row))
-      return plain
-    } catch (error) {
-      if (error instanceof DecryptionError) this.#failed(column, identity, key.id)
-      throw error
-    }
+  #rewritten(row: UnknownRow, plain: UnknownRow, slow?: SlowTags): UnknownRow {
+    return { ...row, ...this.#writer.encrypt(plain, slow) }
   }
 
-  #readMigrating(column: Column, value: unknown, { row = '' }: RowIdentity, events: StrongroomEvent[]): unknown {
-    assertMigrating(this.#record.name, column, this.#parts.clock.date())
-    const plain = readPlain(column, value)
-    events.push({ type: 'plaintext.read', table: this.#record.name, column: column.name, row })
-    return plain
-  }
-
-  #resident(id: string): ResidentKey {
-    const key = this.#parts.keyring.find(id)
-    if (key !== undefined) return key
-    this.#parts.keyring.assertOpen()
-    this.#parts.keyring.assertNotRetired(id)
-    throw new KeyNotResidentError(
-      `key ${id}`,
-      'call `decryptMany`, or `await room.unlock([scope])` for its tenant or subject first',
-    )
-  }
-
-  /** A row's values are under the key of its scope, or of its whole tenant, from before its subject had one. */
-  #isKeyOf({ purpose, scope }: ResidentKey, { scope: own, tenant }: RowIdentity): boolean {
-    if (purpose !== 'data') return false
-    return scope === own || scope === (tenant === undefined ? '' : this.#identifier.tenantScope(tenant))
-  }
-
-  #failed(column: Column, identity: RowIdentity, keyId?: string): DecryptionError {
-    this.#parts.events.emit({
-      type: 'decrypt.failed',
-      table: this.#record.name,
-      column: column.name,
-      ...(identity.row === undefined ? {} : { row: identity.row }),
-      ...(keyId === undefined ? {} : { keyId }),
-    })
-    return new DecryptionError()
-  }
-
-  #used(operation: 'encrypt' | 'index', keyId: string, column: string, row: string | undefined): void {
-    this.#parts.events.emit(this.#use(operation, keyId, column, row))
-  }
-
-  #use(
-    operation: 'encrypt' | 'decrypt' | 'index',
-    keyId: string,
-    column: string,
-    row: string | undefined,
-  ): StrongroomEvent {
-    return {
-      type: 'key.used',
-      operation,
-      keyId,
-      purpose: operation === 'index' ? 'index' : 'data',
-      table: this.#record.name,
-      column,
-      ...(row === undefined ? {} : { row }),
-    }
-  }
-
-  #assertValue(column: Column, value: unknown): void {
-    if (typeof value === 'string' && column.type === 'text') {
-      if (!value.isWellFormed()) assertText(value, this.#where(column))
-      if (looksEncrypted(value))
-        throw new InvalidInputError(`${this.#where(column)} looks encrypted already: was it encrypted twice?`)
-    }
-    if (value === null && !column.nullable) {
-      throw new InvalidInputError(`${this.#where(column)} is null: declare it \`nullable: true\` if it may be`)
-    }
-    if (value === undefined)
-      throw new InvalidInputError(`${this.#where(column)} is undefined: leave the property out, or give null`)
-  }
-
-  #where(column: Column): string {
-    return `${this.#record.name}.${column.name}`
-  }
-
-  #storePlain(column: Column, value: unknown): unknown {
-    if (value === undefined) throw new InvalidInputError(`${this.#record.name}.${column.name} is undefined`)
-    assertPlain(this.#record.name, column, value)
-    return value
-  }
-
-  /** Columns that are no fields: those of the identity, and those declared to stay as they are. */
-  #passed(name: string, value: unknown): unknown {
-    if (name === '__proto__') throw new InvalidInputError('a row must not have a column "__proto__"')
-    if (this.#identity.has(name) || this.#plain === 'all' || this.#plain.has(name)) return value
-    throw new InvalidInputError(
-      `${this.#record.name}.${name} is not declared, so it would be written as plaintext: add a field for it, or list it in \`plain\``,
-    )
-  }
-
-  #indexScope(global: boolean, identity: RowIdentity): string {
-    return global ? '' : this.#identifier.tenantScope(identity.tenant)
+  #reportSearch(keyId: string, column: string): void {
+    this.#open.events.emit(keyUsed(this.#open.record.name, 'index', keyId, column, undefined))
   }
 
   #searchScope(name: string, tenant: unknown): string {
-    if (this.#indexes.find(name).global) return ''
+    if (this.#open.indexes.find(name).global) return ''
     if (tenant === undefined) {
-      throw new InvalidInputError(`searching ${this.#record.name} by ${name} needs the tenant, as { tenant }`)
+      throw new InvalidInputError(`searching ${this.#open.record.name} by ${name} needs the tenant, as { tenant }`)
     }
-    return this.#identifier.tenantScope(tenant)
+    return this.#open.identifier.tenantScope(tenant)
   }
 
-  #batch(work: (row: UnknownRow) => UnknownRow) {
+  #batch(work: Batch['work'], prepare?: Batch['prepare']): Batch {
     return {
       work,
-      keyring: this.#parts.keyring,
-      keys: this.#parts.keys,
-      columns: [...this.#record.columns.keys()],
+      prepare: this.#open.indexes.anySlow ? prepare : undefined,
+      keyring: this.#open.keyring,
+      keys: this.#open.keys,
+      columns: [...this.#open.record.columns.keys()],
       scopesOf: (row: UnknownRow) => {
-        const identity = this.#identifier.identify(row)
-        const index = new Set(this.#indexes.all.map(({ global }) => this.#indexScope(global, identity)))
+        const identity = this.#open.identifier.identify(row)
+        const index = new Set(this.#open.indexes.all.map(({ global }) => indexScope(this.#open, global, identity)))
         return { data: identity.scope, index }
       },
     }
@@ -481,10 +303,4 @@ function asRow(row: unknown): UnknownRow {
 function asRows(rows: unknown): readonly UnknownRow[] {
   if (!Array.isArray(rows)) throw new InvalidInputError(`rows must be an array, received ${describe(rows)}`)
   return rows.map(asRow)
-}
-
-/** Sets a property that may be called `__proto__` without touching the prototype. */
-function setOwn(target: Record<string, unknown>, name: string, value: unknown): void {
-  if (name === '__proto__') throw new DecryptionError()
-  target[name] = value
 }

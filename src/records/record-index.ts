@@ -1,10 +1,17 @@
 import { assertText } from '../bytes.ts'
-import { ConfigError, InvalidInputError } from '../errors.ts'
+import { ConfigError, InvalidInputError, SlowIndexError } from '../errors.ts'
 import { openTagMaker, type TagMaker, type TagPart } from '../index/blind-index.ts'
 import { isMatch, queryPart, storedPart } from '../index/searched-value.ts'
+import { SLOW_TRANSFORM, type SlowHash, slowTag } from '../index/slow-tag.ts'
 import type { IndexKey } from '../keys/index-key.ts'
 import type { CompiledIndex, CompiledRecord } from './compiled-record.ts'
 import type { UnknownRow } from './row-identity.ts'
+
+/** What a column of tags holds. */
+type StoredTag = string | Uint8Array
+
+/** The tags of a row's slow indexes, made before the row is encrypted, by column. */
+export type SlowTags = ReadonlyMap<string, StoredTag>
 
 /** The blind indexes of one record: their tags for rows and for queries. Holds no key. */
 export class RecordIndexes {
@@ -23,6 +30,11 @@ export class RecordIndexes {
       if (field !== undefined && fields.filter((other) => other === field).length === 1)
         this.#searchable.set(field, index)
     }
+  }
+
+  /** Whether any index takes an asynchronous hash. */
+  get anySlow(): boolean {
+    return this.#record.indexes.some((index) => index.slow)
   }
 
   /** The names of the index columns. */
@@ -47,14 +59,32 @@ export class RecordIndexes {
    * What to store in an index column for a row.
    *
    * @returns undefined when the row has none of the index's fields, so that a partial update leaves the column alone
-   * @throws InvalidInputError when it has some of them only
+   * @param slow the tags of slow indexes, where there are any
+   * @throws InvalidInputError when it has some of them only; SlowIndexError when the index is slow and not in `slow`
    */
-  tagOf(index: CompiledIndex, row: UnknownRow, key: () => IndexKey): string | Uint8Array | null | undefined {
+  tagOf(index: CompiledIndex, row: UnknownRow, key: () => IndexKey, slow?: SlowTags): StoredTag | null | undefined {
     const parts = this.partsOf(index, row)
     if (parts === undefined || (parts === null && !index.nullTag)) return parts
+    if (index.slow && parts !== null) {
+      const made = slow?.get(index.column)
+      if (made === undefined) throw new SlowIndexError(this.#nameOf(index))
+      return made
+    }
     const indexKey = key()
     const maker = this.#maker(index, indexKey)
     return stored(index, parts === null ? maker.randomTag(indexKey.version) : maker.tag(indexKey.version, parts))
+  }
+
+  /** The tags of all slow indexes that the row has values for. @throws as `tagOf` */
+  async slowTags(row: UnknownRow, keyOf: (index: CompiledIndex) => IndexKey, hash: SlowHash): Promise<SlowTags> {
+    const tags = new Map<string, StoredTag>()
+    for (const index of this.#record.indexes.filter(({ slow }) => slow)) {
+      const parts = this.partsOf(index, row)
+      if (parts === undefined || parts === null) continue
+      const key = keyOf(index)
+      tags.set(index.column, stored(index, await slowTag(this.#maker(index, key), key.version, parts, hash)))
+    }
+    return tags
   }
 
   /**
@@ -73,12 +103,22 @@ export class RecordIndexes {
     return index.parts.map((part) => storedPart(part.transform, part.type, row[part.field], part.field))
   }
 
+  /** @throws SlowIndexError when tags of this index cannot be made synchronously */
+  assertFast(index: CompiledIndex): void {
+    if (index.slow) throw new SlowIndexError(this.#nameOf(index))
+  }
+
   /** The tags under which rows with this value may stand: one for each key that is in use. @throws InvalidInputError */
-  query(index: CompiledIndex, value: unknown, keys: readonly IndexKey[]): (string | Uint8Array)[] {
-    const parts = this.#wanted(index, value).map(([part, wanted]): TagPart => {
-      return queryPart(part.transform, part.type, wanted, part.field)
-    })
+  query(index: CompiledIndex, value: unknown, keys: readonly IndexKey[]): StoredTag[] {
+    const parts = this.#queryParts(index, value)
     return keys.map((key) => stored(index, this.#maker(index, key).tag(key.version, parts)))
+  }
+
+  /** As `query`, of a slow index. */
+  async slowQuery(index: CompiledIndex, value: unknown, keys: readonly IndexKey[], hash: SlowHash) {
+    const parts = this.#queryParts(index, value)
+    const tags = keys.map((key) => slowTag(this.#maker(index, key), key.version, parts, hash))
+    return (await Promise.all(tags)).map((tag) => stored(index, tag))
   }
 
   /** Whether a decrypted row really has the value. */
@@ -86,6 +126,14 @@ export class RecordIndexes {
     return this.#wanted(index, value).every(([part, wanted]) => {
       return isMatch(part.transform, part.type, row[part.field], wanted, part.field)
     })
+  }
+
+  #queryParts(index: CompiledIndex, value: unknown): TagPart[] {
+    return this.#wanted(index, value).map(([part, wanted]) => queryPart(part.transform, part.type, wanted, part.field))
+  }
+
+  #nameOf(index: CompiledIndex): string {
+    return `${this.#record.name}.${index.column}`
   }
 
   #wanted(index: CompiledIndex, value: unknown): [CompiledIndex['parts'][number], unknown][] {
@@ -106,7 +154,9 @@ export class RecordIndexes {
         table: this.#record.name,
         column: index.parts.map((part) => part.field).join(','),
         index: index.column,
-        transformId: index.parts.map((part) => part.transform.id).join(','),
+        transformId: [...index.parts.map((part) => part.transform.id), ...(index.slow ? [SLOW_TRANSFORM] : [])].join(
+          ',',
+        ),
         bits: index.bits,
       }),
     )
@@ -120,6 +170,6 @@ export function tagVersion(tag: unknown): number | undefined {
   return Number.parseInt(tag.slice(0, 2), 16)
 }
 
-function stored(index: CompiledIndex, tag: Buffer): string | Uint8Array {
+function stored(index: CompiledIndex, tag: Buffer): StoredTag {
   return index.binary ? new Uint8Array(tag) : tag.toString('hex')
 }

@@ -9,6 +9,7 @@ import {
 import { FIELD_FORMAT, HEADER_LENGTH, keyIdOfHead, TEXT_HEAD_LENGTH, TEXT_PREFIX } from '../format/field.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Keyring } from '../keys/keyring.ts'
+import type { SlowTags } from './record-index.ts'
 import type { UnknownRow } from './row-identity.ts'
 
 /** The result of one row, as `Promise.allSettled` gives it. */
@@ -22,9 +23,18 @@ export interface RowScopes {
   readonly index: ReadonlySet<string>
 }
 
+/** What was made for a row before the work on it. */
+export interface ReadyRow {
+  readonly tags: SlowTags
+  /** The row decrypted, where it had to be for its tags. */
+  readonly plain?: UnknownRow
+}
+
 /** What a batch needs to know of its rows. */
 export interface Batch {
-  readonly work: (row: UnknownRow) => UnknownRow
+  readonly work: (row: UnknownRow, ready?: ReadyRow) => UnknownRow
+  /** What `work` needs of a row and cannot do synchronously. */
+  readonly prepare?: ((row: UnknownRow) => Promise<ReadyRow | undefined>) | undefined
   readonly keyring: Keyring
   readonly keys: KeyManager
   readonly columns: readonly string[]
@@ -57,8 +67,10 @@ export async function encryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
     await load(at, end)
     for (let index = at; index < end; index++) {
       if (index % SLICE === 0 && index > 0) await nextTurn()
-      const work = () => batch.work(rows[index] as UnknownRow)
-      out.push(await orLoadAgain(work, () => load(index, index + 1)))
+      const row = rows[index] as UnknownRow
+      const again = () => load(index, index + 1)
+      const ready = batch.prepare && (await prepared(batch.prepare, row, again))
+      out.push(await orLoadAgain(() => batch.work(row, ready), again))
     }
   }
   return out
@@ -148,7 +160,8 @@ async function loadGood(ids: ReadonlySet<string>, batch: Batch): Promise<void> {
 async function settle(row: UnknownRow, batch: Batch): Promise<Settled<UnknownRow>> {
   const again = () => batch.keyring.load(keyIdsOf([row], batch.columns))
   try {
-    return { status: 'fulfilled', value: await orLoadAgain(() => batch.work(row), again) }
+    const ready = batch.prepare && (await prepared(batch.prepare, row, again))
+    return { status: 'fulfilled', value: await orLoadAgain(() => batch.work(row, ready), again) }
   } catch (error) {
     // Everything that exists was loaded: a key that is still not in memory does not exist.
     return { status: 'rejected', reason: error instanceof KeyNotResidentError ? new DecryptionError() : error }
@@ -163,6 +176,16 @@ async function orLoadAgain<Result>(work: () => Result, load: () => Promise<void>
     if (!(error instanceof KeyNotResidentError)) throw error
     await load()
     return work()
+  }
+}
+
+async function prepared(prepare: NonNullable<Batch['prepare']>, row: UnknownRow, load: () => Promise<void>) {
+  try {
+    return await prepare(row)
+  } catch (error) {
+    if (!(error instanceof KeyNotResidentError)) throw error
+    await load()
+    return prepare(row)
   }
 }
 

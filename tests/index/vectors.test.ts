@@ -7,9 +7,11 @@ import { bucket } from '../../src/index/bucket-transforms.ts'
 import type { FieldType } from '../../src/index/field-type.ts'
 import { planIndex } from '../../src/index/planner.ts'
 import { storedPart } from '../../src/index/searched-value.ts'
+import { slowTag } from '../../src/index/slow-tag.ts'
 import { prefix } from '../../src/index/text-transforms.ts'
 import type { AnyTransform, TransformName } from '../../src/index/transform.ts'
 import { resolveTransform } from '../../src/index/transforms.ts'
+import { slowHash } from '../../src/passwords/slow-hash.ts'
 import { specifiedForm, specifiedKey, specifiedTag } from './specification.ts'
 
 interface Vectors {
@@ -31,6 +33,7 @@ interface Vectors {
     parts: { type: number; utf8?: string; hex?: string }[]
     tag: string
   }[]
+  slow: Vectors['tags']
   transforms: { name: string; parameter?: string; id: string; type: FieldType; input: string; form: string }[]
   plans: { rows: number; distinct?: number; least: number; usual: number; most: number }[]
 }
@@ -43,7 +46,7 @@ test('the file holds as many vectors as it was frozen with', () => {
     Object.values(vectors)
       .map((list) => list.length)
       .slice(1),
-  ).toEqual([8, 16, 101, 23])
+  ).toEqual([8, 16, 1, 101, 23])
 })
 
 describe('a key of the vectors', () => {
@@ -61,6 +64,13 @@ describe('a tag of the vectors', () => {
     const list = parts.map(({ type, utf8, hex: bytes }) => ({ type, value: utf8 ?? hex(bytes as string) }))
     expect(new TagMaker(hex(key), bits).tag(version, list).toString('hex')).toBe(tag)
     expect(specifiedTag(hex(key), bits, version, list).toString('hex')).toBe(tag)
+  })
+})
+
+describe('a slow tag of the vectors', () => {
+  test.each(vectors.slow)('$comment', async ({ key, bits, version, parts, tag }) => {
+    const list = parts.map(({ type, utf8, hex: bytes }) => ({ type, value: utf8 ?? hex(bytes as string) }))
+    expect((await slowTag(new TagMaker(hex(key), bits), version, list, slowHash())).toString('hex')).toBe(tag)
   })
 })
 
