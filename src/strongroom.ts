@@ -1,8 +1,7 @@
 import { describe } from './bytes.ts'
 import { defineStrongroom, type StrongroomConfig } from './config.ts'
-import { ConfigError, DecryptionError, InvalidInputError } from './errors.ts'
+import { ConfigError, InvalidInputError } from './errors.ts'
 import { EventHub, type EventOf, type EventType, type StrongroomEvent } from './events.ts'
-import { keyIdOf, parseField } from './format/field.ts'
 import type { JsonValue } from './format/json.ts'
 import { systemClock } from './keys/clock.ts'
 import { KeyManager } from './keys/key-manager.ts'
@@ -11,7 +10,8 @@ import { type KmsGroup, kmsGroup } from './keys/kms-group.ts'
 import { encodeScope, type KeyScope } from './keys/scope.ts'
 import type { KmsProvider } from './kms.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
-import { type PasswordPepper, type PepperedHasher, withPepper } from './passwords/pepper.ts'
+import { type PepperedHasher, withPepper } from './passwords/pepper.ts'
+import { RoomPepper } from './passwords/room-pepper.ts'
 import { slowHash } from './passwords/slow-hash.ts'
 import { RecordCipher } from './records/record-cipher.ts'
 import type { AnyRecord, CiphertextBytes, CiphertextText } from './records/record-types.ts'
@@ -68,6 +68,7 @@ export class Strongroom<Schemas extends Records = Records> {
   readonly #keyring: Keyring
   readonly #values: ValueCipher
   readonly #messages: Messages
+  readonly #pepper: RoomPepper
   readonly #passwords: PepperedHasher | undefined
 
   constructor(config: StrongroomConfig<Schemas>) {
@@ -98,7 +99,8 @@ export class Strongroom<Schemas extends Records = Records> {
       name,
       ...(config.messages === undefined ? {} : { reuse: config.messages }),
     })
-    this.#passwords = config.passwords && withPepper(config.passwords, this.#pepper(), { mode: config.pepper ?? 'on' })
+    this.#pepper = new RoomPepper({ keyring: this.#keyring, keys: this.keys, values: this.#values, store })
+    this.#passwords = config.passwords && withPepper(config.passwords, this.#pepper, { mode: config.pepper ?? 'on' })
     const parts = { app: name, keyring: this.#keyring, keys: this.keys, events, clock, slowHash: slowHash() }
     const ciphers = Object.entries(config.records ?? {}).map(([key, schema]) => [key, new RecordCipher(schema, parts)])
     this.records = Object.fromEntries(ciphers)
@@ -114,7 +116,7 @@ export class Strongroom<Schemas extends Records = Records> {
     if (init) await this.keys.init()
     await this.#keyring.open()
     await this.unlock([{}])
-    if (this.#passwords !== undefined) await this.#loadPepper()
+    if (this.#passwords !== undefined) await this.#pepper.load()
   }
 
   /**
@@ -215,36 +217,5 @@ export class Strongroom<Schemas extends Records = Records> {
       const indexes = [...single, ...Object.values(record.options.indexes ?? {})]
       return indexes.some((index) => matches(record, index.scope === 'global'))
     })
-  }
-
-  async #loadPepper(): Promise<void> {
-    await this.keys.ensureActive('pepper', [''])
-    await this.#keyring.loadScope('pepper', '')
-  }
-
-  /** Brings the key of one stored password into memory: another process may have made it a moment ago. */
-  async #loadPepperOf(stored: string): Promise<void> {
-    if (!this.#keyring.holds('pepper', '')) await this.#loadPepper()
-    const field = parseField(stored)
-    const id = field && keyIdOf(field)
-    if (id === undefined || this.#keyring.find(id) !== undefined) return
-    await this.#keyring.load([id])
-    const isOurs = this.#keyring.find(id) !== undefined || (await this.#config.store.get([id])).length > 0
-    if (!isOurs) throw new DecryptionError()
-  }
-
-  #pepper(): PasswordPepper {
-    const options = (userId: string) => ({ context: { purpose: 'password', user: userId } })
-    return {
-      encrypt: async (hash, userId) => {
-        if (!this.#keyring.holds('pepper', '')) await this.#loadPepper()
-        return this.#values.encrypt(hash, options(userId), 'pepper') as string
-      },
-      decrypt: async (stored, userId) => {
-        await this.#loadPepperOf(stored)
-        return this.#values.decrypt(stored, options(userId), 'pepper') as string
-      },
-      isCurrent: (stored) => this.#values.isCurrent(stored, 'pepper'),
-    }
   }
 }
