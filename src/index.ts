@@ -213,6 +213,7 @@ export type { ClearedTable } from './rotation/clear-tags.ts'
 export type { KeyRows } from './rotation/key-rows.ts'
 export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
 export { type ReencryptOnWorkersOptions, reencryptOnWorkers } from './rotation/reencrypt-on-workers.ts'
+export { type ReportParts, type RotationReport, rotationReport } from './rotation/report.ts'
 export {
   RETIRE_OVERRIDES,
   type RetireOptions,

@@ -5,6 +5,7 @@ import type { ReportVerdict } from '../keys/report-proof.ts'
 import { type Finality, finality, type ShredReceipt } from '../rotation/shred.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
 import { CommandError, type Output, ProblemsFound } from './output.ts'
+import { addReportRotation } from './report-rotation.ts'
 import type { Command } from './vendor.ts'
 
 const MAX_BYTES = 256 * 1024 * 1024
@@ -12,6 +13,7 @@ const MAX_BYTES = 256 * 1024 * 1024
 /** `strongroom report verify`: whether a receipt or a report is as it was made, and what it says today. */
 export function addReport(program: Command, output: Output): void {
   const report = program.command('report').description('Reports and receipts.')
+  addReportRotation(report, output)
   report
     .command('verify')
     .argument('<file>', 'a receipt or report, as JSON')
@@ -33,7 +35,7 @@ export function addReport(program: Command, output: Output): void {
       })
       if (options.json) output.json(result)
       else if (result.genuine) {
-        output.result(`genuine: proved with key ${result.keyId}`)
+        output.result(`genuine: proved with key ${result.keyId}, made at ${(body as { at?: unknown }).at}`)
         if (result.finality !== undefined) output.result(`${result.finality.status}: ${result.finality.because}`)
       } else output.result(output.colours.red(`not genuine: ${result.why}`))
       if (!result.genuine) throw new ProblemsFound()

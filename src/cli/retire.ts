@@ -12,6 +12,7 @@ import { findKey } from './key-id.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
 import { CommandError, type Output, ProblemsFound } from './output.ts'
 import { closeTables } from './record-tables.ts'
+import { writeReport } from './report-rotation.ts'
 import { table } from './table.ts'
 import { type Command, Option } from './vendor.ts'
 
@@ -21,6 +22,7 @@ interface RetireCommandOptions {
   readonly override?: RetireOverride[]
   readonly passwords?: string
   readonly reason?: string
+  readonly out?: string
   readonly yes?: true
   readonly json?: true
 }
@@ -40,6 +42,7 @@ export function addRetire(parent: Command, output: Output): void {
     )
     .option('--passwords <column>', 'for a pepper key: where the passwords stand, as users.password_hash')
     .option('--reason <text>', 'for the record and the key log')
+    .option('--out <file>', 'write the verdict there as well, with a proof; the file must not exist')
     .option('--json', 'print the verdict for programs')
     .option('-y, --yes', 'do not ask for the id again')
     .action(async (text: string, options: RetireCommandOptions, command: Command) => {
@@ -58,6 +61,10 @@ export function addRetire(parent: Command, output: Output): void {
             ...(options.passwords !== undefined && { passwords: options.passwords }),
           }
           const verdict = await retireVerdict(config, keys, id, settings)
+          if (options.out !== undefined) {
+            const body = { kind: 'retire', format: 1, store: config.name, ...verdict }
+            await writeReport(options.out, await keys.proveReport(body))
+          }
           const acts =
             options.check !== true && verdict.allowed && (verdict.step === 'retire') === (options.destroy !== true)
           if (!acts) {

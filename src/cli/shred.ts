@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import type { StrongroomConfig } from '../config.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Proved } from '../keys/report-proof.ts'
@@ -8,6 +7,7 @@ import { countAloud } from './count-aloud.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
 import { CommandError, type Output } from './output.ts'
 import { closeTables } from './record-tables.ts'
+import { writeReport } from './report-rotation.ts'
 import { type ScopeOptions, scopeOf, withScopeOptions } from './scope-options.ts'
 import { table } from './table.ts'
 import { untilInterrupted } from './until-interrupted.ts'
@@ -58,7 +58,7 @@ export function addShred(program: Command, output: Output): void {
           'run it again: it goes on where it stopped',
         )
         if (options.out !== undefined) {
-          await writeFile(options.out, `${JSON.stringify(receipt, null, 2)}\n`, { flag: 'wx', mode: 0o600 })
+          await writeReport(options.out, receipt)
         }
         if (options.json) output.json(receipt)
         else print(receipt, output)

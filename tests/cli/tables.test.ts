@@ -113,6 +113,45 @@ describe('the commands for tables', () => {
     expect(await strongroom('retire', id, '--override', 'rows', '--reason', 'x')).toMatchObject({ code: 2 })
   })
 
+  test('report what was counted, with a proof that every change of the report breaks', async () => {
+    const [path, edited, verdict] = ['report.json', 'edited.json', 'verdict.json'].map((name) =>
+      join(folder, name),
+    ) as [string, string, string]
+    expect(await strongroom('report', 'rotation', '--check', '--out', path)).toMatchObject({ code: 0 })
+    expect(await strongroom('report', 'rotation', '--out', path)).toMatchObject({ code: 1 })
+    const report = JSON.parse(readFileSync(path, 'utf8'))
+    expect(report).toMatchObject({
+      kind: 'rotation',
+      complete: true,
+      uncounted: [],
+      jobs: [],
+      tables: [{ record: 'people', outdated: 0 }],
+    })
+    expect(report.keys).toContainEqual({ purpose: 'root', state: 'active', keys: 1 })
+    const genuine = await strongroom('report', 'verify', path)
+    expect([genuine.code, genuine.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^genuine: proved with key [0-9a-f]{32}, made at 20/),
+    ])
+    for (const change of [{ complete: false }, { at: new Date().toISOString() }, { kind: 'retire' }, { tables: [] }]) {
+      writeFileSync(edited, JSON.stringify({ ...report, ...change }))
+      expect(await strongroom('report', 'verify', edited)).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('not genuine'),
+      })
+    }
+    const [rotation] = JSON.parse((await strongroom('rotate', '--tenant', 'globex', '--json')).stdout)
+    expect(await strongroom('report', 'rotation', '--check', '--json')).toMatchObject({ code: 1 })
+    expect((await strongroom('retire', rotation.replaced.id, '--check', '--out', verdict)).code).toBe(1)
+    expect(JSON.parse(readFileSync(verdict, 'utf8'))).toMatchObject({
+      kind: 'retire',
+      allowed: false,
+      keyId: rotation.replaced.id,
+    })
+    expect(await strongroom('report', 'verify', verdict)).toMatchObject({ code: 0 })
+    await strongroom('reencrypt')
+  })
+
   test('name rows that cannot be read, leave them, and end with 1', async () => {
     await pool.query(`update people set note = (select note from people where id = 2) where id = 1`)
     await strongroom('rotate', '--all')

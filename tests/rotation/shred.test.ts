@@ -234,7 +234,7 @@ describe('strongroom shred', () => {
     const verified = await strongroom('report', 'verify', receipt)
     expect([verified.code, verified.stdout]).toEqual([
       0,
-      expect.stringMatching(/^genuine: proved with key [0-9a-f]{32}\nscheduled/),
+      expect.stringMatching(/^genuine: proved with key [0-9a-f]{32}, made at .*\nscheduled/),
     ])
 
     const edited = JSON.parse(readFileSync(receipt, 'utf8'))
