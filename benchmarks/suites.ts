@@ -2,6 +2,7 @@ import { blindIndex } from './blind-index-suite.ts'
 import { keys } from './keys.ts'
 import { kms } from './kms.ts'
 import { benchmarkMessages } from './messages.ts'
+import { orm } from './orm.ts'
 import { passwords } from './passwords.ts'
 import { records } from './records.ts'
 import type { Suite } from './result.ts'
@@ -18,4 +19,5 @@ export const suites: Readonly<Record<string, Suite>> = {
   messages: benchmarkMessages,
   passwords,
   kms,
+  orm,
 }

@@ -37,7 +37,9 @@ export class Writes {
     for (const [cipher, pending] of this.#pending) {
       const rows = await cipher.encryptMany(pending.map(({ row }) => row))
       for (const [at, { into, known }] of pending.entries()) {
-        for (const [name, value] of Object.entries(rows[at] as Values)) if (!known.has(name)) into[name] = value
+        const row = rows[at] as Values
+        if (known.size === 0) Object.assign(into, row)
+        else for (const name of Object.keys(row)) if (!known.has(name)) into[name] = row[name]
       }
     }
   }
@@ -66,7 +68,7 @@ export async function createData(writes: Writes, model: Model, data: unknown, kn
     fillNulls(model, encryption, row)
     const { columns } = encryption.record
     const others = Object.keys(row).filter((name) => !Object.hasOwn(out, name) && !columns.has(name))
-    writes.add(encryption.cipher, row, out, new Set(others))
+    writes.add(encryption.cipher, row, out, others.length === 0 ? NONE : new Set(others))
   }
   for (const [name, value] of parts.there) await writes.nested(writes, parent, name, value)
   return out
@@ -158,6 +160,8 @@ function fillIdentity(models: Models, model: Model, encryption: Encryption, row:
     )
   }
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 /** What is left out is null, unless a default of the database would be written as plaintext. */
 function fillNulls(model: Model, { record }: Encryption, row: Values): void {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -25,6 +26,33 @@ export async function openPrisma({ folder }: PrismaVersion, connectionString: st
   const { PrismaClient } = await import(pathToFileURL(`${folder}/${entry}`).href)
   const { PrismaPg } = createRequire(`${folder}/package.json`)('@prisma/adapter-pg')
   return new PrismaClient({ adapter: new PrismaPg({ connectionString }) })
+}
+
+/** Where prisma-field-encryption is, with the last Prisma that it names as supported. */
+export const FIELD_ENCRYPTION_FOLDER = fileURLToPath(
+  new URL('../../components/prisma-field-encryption/', import.meta.url),
+)
+
+/**
+ * A client of Prisma 6.15, without and with prisma-field-encryption. It is given the DMMF that Prisma gave it in older days.
+ *
+ * @returns how to get it, when it is missing
+ */
+export async function openFieldEncryption(
+  connectionString: string,
+  encryptionKey: string,
+  decryptionKeys: readonly string[] = [],
+): Promise<{ plain: AnyPrisma; db: AnyPrisma } | string> {
+  const load = createRequire(`${FIELD_ENCRYPTION_FOLDER}package.json`)
+  if (!existsSync(`${FIELD_ENCRYPTION_FOLDER}generated/index.js`)) {
+    return 'run .ci/components, which makes prisma-field-encryption'
+  }
+  const schema = await readFile(`${FIELD_ENCRYPTION_FOLDER}schema.prisma`, 'utf8')
+  const dmmf = await load('@prisma/internals').getDMMF({ datamodel: schema })
+  const { PrismaPg } = load('@prisma/adapter-pg')
+  const plain = new (load('./generated/index.js').PrismaClient)({ adapter: new PrismaPg({ connectionString }) })
+  const { fieldEncryptionExtension } = load('prisma-field-encryption')
+  return { plain, db: plain.$extends(fieldEncryptionExtension({ encryptionKey, decryptionKeys, dmmf })) }
 }
 
 function version(name: string, component: string, entry: string): PrismaVersion {

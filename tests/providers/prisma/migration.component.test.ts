@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
@@ -20,17 +20,24 @@ import {
 import { capture } from '../../cli/capture.ts'
 import { describeComponent } from '../../components/component.ts'
 import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
-import { type AnyPrisma, openPrisma, PRISMA_VERSIONS, prismaSchema } from './clients.ts'
+import {
+  type AnyPrisma,
+  FIELD_ENCRYPTION_FOLDER,
+  openFieldEncryption,
+  openPrisma,
+  PRISMA_VERSIONS,
+  prismaSchema,
+} from './clients.ts'
 
-const folder = fileURLToPath(new URL('../../components/prisma-field-encryption/', import.meta.url))
-const requirePeer = createRequire(`${folder}package.json`)
+const folder = FIELD_ENCRYPTION_FOLDER
+const missing = existsSync(`${folder}generated`) ? undefined : 'run .ci/components, which makes prisma-field-encryption'
 const newest = PRISMA_VERSIONS.at(-1) as (typeof PRISMA_VERSIONS)[number]
 
 const TABLES = `
   create table patients (id text primary key, email text not null unique, "emailHash" text unique, note text, ward text not null);
   create table visits (id integer primary key, "patientId" text not null references patients, finding text not null, code text);`
 
-describeComponent('prisma-field-encryption 1.6', newest.missing ?? missing(), () => {
+describeComponent('prisma-field-encryption 1.6', newest.missing ?? missing, () => {
   let postgres: TestPostgres
   let pool: pg.Pool
   const [oldKey, newKey] = [9, 8].map((byte) => `k1.aesgcm256.${Buffer.alloc(32, byte).toString('base64url')}=`)
@@ -45,16 +52,9 @@ describeComponent('prisma-field-encryption 1.6', newest.missing ?? missing(), ()
     await postgres?.stop()
   })
 
-  /** The package itself, on Prisma 6.15, with the DMMF that Prisma gave it in those days. */
   async function openOld(encryptionKey: string, decryptionKeys: string[] = []): Promise<AnyPrisma> {
-    const schema = await readFile(`${folder}schema.prisma`, 'utf8')
-    const dmmf = await requirePeer('@prisma/internals').getDMMF({ datamodel: schema })
-    const { PrismaPg } = requirePeer('@prisma/adapter-pg')
-    const { PrismaClient } = requirePeer('./generated/index.js')
-    const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: postgres.connectionString }) })
-    return prisma.$extends(
-      requirePeer('prisma-field-encryption').fieldEncryptionExtension({ encryptionKey, decryptionKeys, dmmf }),
-    )
+    const opened = await openFieldEncryption(postgres.connectionString, encryptionKey, decryptionKeys)
+    return typeof opened === 'string' ? expect.unreachable(opened) : opened.db
   }
 
   test('wrote values that a migration from its own annotations brings to Prisma 7, while it goes on writing', {
@@ -145,12 +145,3 @@ describeComponent('prisma-field-encryption 1.6', newest.missing ?? missing(), ()
     await room.close()
   })
 })
-
-function missing(): string | undefined {
-  try {
-    requirePeer.resolve('./generated/index.js')
-    return undefined
-  } catch {
-    return 'run .ci/components, which makes prisma-field-encryption'
-  }
-}
