@@ -7,12 +7,22 @@ import { CommandError } from './output.ts'
 
 /** Passes a stream to stdout, which stays open, at the pace of whoever reads it. */
 export async function pipeOut(source: Readable, through: Transform, stdout: Writable): Promise<void> {
-  await pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
-    for await (const chunk of chunks) if (!stdout.write(chunk)) await once(stdout, 'drain')
-  }).catch((error: NodeJS.ErrnoException) => {
-    if (stdout.destroyed || error.code === 'EPIPE') throw new CommandError('whoever reads the output went away')
+  let gone = false
+  try {
+    await pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        if (stdout.write(chunk)) continue
+        await once(stdout, 'drain').catch((error: Error) => {
+          gone = true
+          throw error
+        })
+      }
+    })
+  } catch (error) {
+    // The pipeline itself would only say that it was aborted.
+    if (gone) throw new CommandError('whoever reads the output went away')
     throw error
-  })
+  }
 }
 
 /** Passes a stream into a new file, which only its owner may read and which appears when the stream ended well. */
