@@ -31,7 +31,7 @@ import {
 export async function runMigration(parts: MigrationParts, options: MigrationOptions = {}): Promise<MigrationReport> {
   return runStep('run', parts, options, async (held) => {
     const layout = layoutOf(parts.migration, false)
-    if (held.phase === 'rolled-back' || held.phase === 'verified') await held.to('add')
+    if (['rolled-back', 'verified', 'compare'].includes(held.phase)) await held.to('add')
     if (held.phase === 'add') {
       const described = await parts.table.describe()
       const changes = columnsToAdd(layout, described)
@@ -83,12 +83,12 @@ export async function switchMigration(parts: MigrationParts, options: MigrationO
   return runStep('switch', parts, options, async (held) => {
     const [before, after] = [layoutOf(parts.migration, false), layoutOf(parts.migration, true)]
     let last: StepEnd | undefined
-    if (held.phase === 'verified') {
-      // What was verified an hour ago says nothing of the rows that were written since.
-      await held.to('verify')
-      last = await verify(parts, held)
+    // What was verified an hour ago says nothing of the rows that were written since.
+    if (held.phase === 'verified') await held.to('compare')
+    if (held.phase === 'compare') {
+      last = await compare(parts, held, true)
+      await held.to(last.complete ? 'switch' : 'verify')
       if (!last.complete) return last
-      await held.to('switch')
     }
     if (held.phase === 'switch') {
       const described = await parts.table.describe()
@@ -113,13 +113,15 @@ export async function switchMigration(parts: MigrationParts, options: MigrationO
 export async function cleanMigration(parts: MigrationParts, options: MigrationOptions = {}): Promise<MigrationReport> {
   return runStep('clean', parts, options, async (held) => {
     if (held.phase === 'rolled-back') {
-      const last = await follow(parts, held, options)
+      const last = await follow(parts, held, options, true)
       if (!last.complete) return last
       await held.to('undo')
     }
     if (held.phase === 'undo') {
       const described = await parts.table.describe()
-      await held.change(undoChanges(layoutOf(parts.migration, false), described, held.kept))
+      const layout = layoutOf(parts.migration, false)
+      // An application that knows the encrypted columns alone could not have inserted rows before.
+      await held.change([...nullsToRefuse(layout, held.kept), ...undoChanges(layout, described, held.kept)])
       await held.to('undone')
       return { complete: true, done: true }
     }
@@ -185,32 +187,41 @@ function rightOf({ kept }: HeldJob, { prefer }: MigrationOptions): Right {
   return kept[SWITCHED] === 'yes' ? 'new' : (prefer ?? 'neither')
 }
 
-/** What an application wrote to the encrypted columns alone, while it was being replaced. */
-async function follow(parts: MigrationParts, held: HeldJob, options: MigrationOptions): Promise<StepEnd> {
-  const layout = layoutOf(parts.migration, false)
-  const moving = await movingRows(parts, layout)
-  const { complete, progress } = await held.passes(
-    pages(moving, (rows) => restoreRows(moving, rows, rightOf(held, options), false)),
-  )
+/**
+ * What an application wrote to the encrypted columns alone, while it was being replaced. It may still be writing, but for
+ * the last time: then it is gone, and a whole pass must find nothing.
+ */
+async function follow(
+  parts: MigrationParts,
+  held: HeldJob,
+  options: MigrationOptions,
+  isLast = false,
+): Promise<StepEnd> {
+  const moving = await movingRows(parts, layoutOf(parts.migration, false))
+  const { complete, progress } = await held.passes({
+    ...pages(moving, (rows) => restoreRows(moving, rows, rightOf(held, options), false)),
+    ...(isLast ? {} : { isLast: isNearlyDone }),
+  })
   if (!complete || progress.counts.failed > 0) return { complete: false, progress }
-  if (held.phase === 'follow') {
-    await held.change(nullsToRefuse(layout, held.kept))
-    await held.to('rolled-back')
-  }
+  if (held.phase === 'follow') await held.to('rolled-back')
   return { complete: true, progress }
 }
 
 async function verify(parts: MigrationParts, held: HeldJob): Promise<StepEnd> {
+  const end = await compare(parts, held)
+  if (end.complete) await held.to('verified')
+  return end
+}
+
+async function compare(parts: MigrationParts, held: HeldJob, isSwitching = false): Promise<StepEnd> {
   const moving = await movingRows(parts, layoutOf(parts.migration, false))
-  // A null that may be seen is not told from one that the guard made, once the names are swapped.
-  const isStrict = moving.layout.columns.some(({ field }) => field.visibleNull)
+  // A null that may be seen is not told from one that the guard made, once the encrypted columns count: none may be waiting.
+  const isStrict = isSwitching && moving.layout.columns.some(({ field }) => field.visibleNull)
   const { complete, progress } = await held.passes({
     ...pages(moving, (rows) => compareRows(moving, rows)),
-    isLast: (pass) => pass.changed === 0 && (isStrict ? pass.written === 0 : isNearlyDone(pass)),
+    ...(isStrict ? {} : { isLast: isNearlyDone }),
   })
-  if (!complete || progress.counts.failed > 0) return { complete: false, progress }
-  await held.to('verified')
-  return { complete: true, progress }
+  return { complete: complete && progress.counts.failed === 0, progress }
 }
 
 async function checkAfterSwitch(parts: MigrationParts, held: HeldJob): Promise<StepEnd> {

@@ -12,6 +12,7 @@ export type MigrationPhase =
   | 'index'
   | 'verify'
   | 'verified'
+  | 'compare'
   | 'switch'
   | 'catch-up'
   | 'switched'
@@ -30,9 +31,9 @@ export type MigrationStep = 'run' | 'verify' | 'switch' | 'clean' | 'rollback'
 
 /** The phases that a step may begin in. A new migration has none. */
 const ALLOWED: Readonly<Record<MigrationStep, readonly MigrationPhase[]>> = {
-  run: ['add', 'backfill', 'index', 'verify', 'verified', 'rolled-back'],
-  verify: ['verify', 'verified', 'switched'],
-  switch: ['verified', 'switch', 'catch-up'],
+  run: ['add', 'backfill', 'index', 'verify', 'verified', 'compare', 'rolled-back'],
+  verify: ['verify', 'verified', 'compare', 'switched'],
+  switch: ['verified', 'compare', 'switch', 'catch-up'],
   clean: ['switched', 'clean', 'rolled-back', 'undo'],
   rollback: [
     'add',
@@ -40,6 +41,7 @@ const ALLOWED: Readonly<Record<MigrationStep, readonly MigrationPhase[]>> = {
     'index',
     'verify',
     'verified',
+    'compare',
     'switch',
     'catch-up',
     'switched',
@@ -61,6 +63,7 @@ export const NEXT: Readonly<Record<MigrationPhase, string>> = {
   index: 'run goes on: it makes the indexes',
   verify: 'run compares every row once more',
   verified: 'deploy the application that writes both columns and reads the encrypted ones, then switch',
+  compare: 'switch goes on: it compares every row once more',
   switch: 'switch goes on',
   'catch-up': 'switch goes on: rows are still written to the old columns',
   switched: 'deploy the application that knows the encrypted columns alone, then clean; rollback leads back',

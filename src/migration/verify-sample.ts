@@ -30,7 +30,7 @@ export async function verifySample(
   signal?: AbortSignal,
 ): Promise<VerifiedSample> {
   const state = await migrationState(table, migration.record.name)
-  if (!['backfill', 'index', 'switch', 'catch-up'].includes(state.phase))
+  if (!['backfill', 'index', 'switch', 'catch-up', 'rollback', 'follow', 'rolled-back'].includes(state.phase))
     assertAllowed('verify', state.phase, state.record)
   const described = await table.describe()
   const moving = new MovingRows(cipher, layoutOf(migration, looksSwitched(migration, described, state)), described)
