@@ -1,4 +1,3 @@
-import { type JobCounts, NO_COUNTS } from '../job.ts'
 import type { PassWork } from '../rotation/run-job.ts'
 import { compareRows } from './compare.ts'
 import { fillRows } from './fill.ts'
@@ -45,7 +44,7 @@ export async function runMigration(parts: MigrationParts, options: MigrationOpti
       const moving = await movingRows(parts, layout)
       const { complete, progress } = await held.passes({
         ...pages(moving, (rows) => fillRows(moving, rows, { preferOld: options.prefer === 'old' })),
-        isLast: isNearlyDone,
+        isLast: onePass,
       })
       if (!complete) return { complete, progress }
       await held.to('index')
@@ -167,7 +166,7 @@ export async function rollbackMigration(
       const work = pages(moving, (rows) =>
         restoreRows(moving, rows, rightOf(held, options), held.kept[SWITCHED] === 'yes'),
       )
-      const { complete, progress } = await held.passes({ ...work, isLast: isNearlyDone })
+      const { complete, progress } = await held.passes({ ...work, isLast: onePass })
       if (!complete || progress.counts.failed > 0) return { complete: false, progress }
       await held.to('return')
     }
@@ -200,7 +199,7 @@ async function follow(
   const moving = await movingRows(parts, layoutOf(parts.migration, false))
   const { complete, progress } = await held.passes({
     ...pages(moving, (rows) => restoreRows(moving, rows, rightOf(held, options), false)),
-    ...(isLast ? {} : { isLast: isNearlyDone }),
+    ...(isLast ? {} : { isLast: onePass }),
   })
   if (!complete || progress.counts.failed > 0) return { complete: false, progress }
   if (held.phase === 'follow') await held.to('rolled-back')
@@ -219,7 +218,7 @@ async function compare(parts: MigrationParts, held: HeldJob, isSwitching = false
   const isStrict = isSwitching && moving.layout.columns.some(({ field }) => field.visibleNull)
   const { complete, progress } = await held.passes({
     ...pages(moving, (rows) => compareRows(moving, rows)),
-    ...(isStrict ? {} : { isLast: isNearlyDone }),
+    ...(isStrict ? {} : { isLast: onePass }),
   })
   return { complete: complete && progress.counts.failed === 0, progress }
 }
@@ -238,10 +237,10 @@ function pages({ columns, texts }: MovingRows, rows: PassWork['rows']): PassWork
   return { columns, texts, rows }
 }
 
-const FEW = 50
-const FEW_OF = 1000
-
-/** While applications write the old columns alone, a pass always finds some rows; those that are left come later, and are few. */
-function isNearlyDone({ rows, written, changed }: JobCounts = NO_COUNTS): boolean {
-  return written + changed <= Math.max(FEW, rows / FEW_OF)
+/**
+ * One whole pass is enough where what applications write meanwhile is seen later: the guard empties what they make stale, and
+ * the steps that come before something is given up want a pass that finds nothing.
+ */
+function onePass(): boolean {
+  return true
 }

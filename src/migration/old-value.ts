@@ -14,7 +14,10 @@ export async function readOld({ field, declared }: MovingColumn, cell: OldCell):
   // Encrypted here already, by a configuration that went too far: encrypted once more it could not be read.
   if (looksEncrypted(cell)) return undefined
   try {
-    const plain = declared.format === undefined ? cell : declared.format.open(asText(cell))
+    const opened = declared.format === undefined ? cell : declared.format.open(asText(cell))
+    // A format gives text where bytes happen to be text.
+    const isBytes = declared.format !== undefined && field.type === 'bytes' && typeof opened === 'string'
+    const plain = isBytes ? asBytes(opened) : opened
     const value =
       declared.read === undefined ? (plain === null ? null : readCell(field.type, plain)) : await declared.read(plain)
     return value === null && !field.nullable ? undefined : value

@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { postgresTable } from '../../providers/postgres/index.ts'
+import { memoryKeyStore, memoryKms } from '../../providers/testing/index.ts'
+import { defineMigration } from '../../src/migration/define-migration.ts'
+import { fernetFormat } from '../../src/migration/formats/fernet.ts'
 import {
   cleanMigration,
   rollbackMigration,
@@ -12,6 +15,9 @@ import {
   verifyMigration,
 } from '../../src/migration/migrate.ts'
 import type { MigrationParts } from '../../src/migration/run-step.ts'
+import { date, text } from '../../src/records/field.ts'
+import { defineRecord } from '../../src/records/schema.ts'
+import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
 import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
 import { createCustomers, customer, decrypted, insertCustomers, migration, plain, type Room } from './customers.ts'
@@ -279,5 +285,49 @@ describe('a migration', () => {
     await client.query('commit')
     client.release()
     expect(await running).toMatchObject({ complete: true })
+  })
+
+  test('moves values of another library, and leads back to them', async () => {
+    const format = fernetFormat({ keys: ['AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='] })
+    await pool.query(
+      'drop table if exists tokens; create table tokens (id int primary key, old text not null, born text)',
+    )
+    for (let id = 1; id <= 20; id++) {
+      await pool.query('insert into tokens values ($1, $2, $3)', [
+        id,
+        format.seal(`secret ${id}`),
+        format.seal('1990-02-28'),
+      ])
+    }
+    await pool.query(`update tokens set old = 'not a token' where id = 7`)
+    const tokens = defineRecord('tokens', { secret: text(), birthDate: date() }, { id: 'id' })
+    const columns = { secret: { from: 'old', format }, birthDate: { from: 'born', format } }
+    const other = defineMigration(tokens, { columns })
+    const config = {
+      name: 'migration',
+      kms: memoryKms(),
+      store: memoryKeyStore(),
+      records: { tokens },
+      migrations: { tokens: other },
+    }
+    const own = await openStrongroom(config, { init: true })
+    const moving = { cipher: own.records.tokens, table: postgresTable({ pool, table: 'tokens' }), migration: other }
+    expect(await runMigration(moving)).toMatchObject({ complete: false, aside: [['7']] })
+    expect((await pool.query('select old, secret from tokens where id = 7')).rows).toEqual([
+      { old: 'not a token', secret: null },
+    ])
+    await pool.query('delete from tokens where id = 7')
+    expect(await runMigration(moving)).toMatchObject({ complete: true })
+    expect(await switchMigration(moving)).toMatchObject({ complete: true })
+    const { secret } = own.records.tokens.encrypt({ id: 3, secret: 'changed' })
+    await pool.query('update tokens set secret = $1 where id = 3', [secret])
+    expect(await rollbackMigration(moving)).toMatchObject({ complete: true, phase: 'rolled-back' })
+    expect(await cleanMigration(moving)).toMatchObject({ complete: true, phase: 'undone' })
+    const { rows } = await pool.query('select * from tokens order by id')
+    expect(Object.keys(rows[0])).toEqual(['id', 'old', 'born'])
+    expect(rows.map((row) => [row.id, format.open(row.old)])).toEqual(
+      rows.map(({ id }) => [id, id === 3 ? 'changed' : `secret ${id}`]),
+    )
+    await own.close()
   })
 })

@@ -1,0 +1,67 @@
+import { Buffer } from 'node:buffer'
+import { createHash, randomBytes } from 'node:crypto'
+import { InvalidInputError } from '../../errors.ts'
+import type { OldFormat } from '../old-format.ts'
+import {
+  MAX_STORED,
+  malformed,
+  openGcm,
+  paddedBase64,
+  plaintextOf,
+  sealGcm,
+  strictBase64,
+  TAG_LENGTH,
+} from './decipher.ts'
+
+const KEY = /^k1\.aesgcm256\.([A-Za-z0-9_-]{43}=?)$/
+const STORED = /^v1\.aesgcm256\.([0-9a-f]{8})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{22,}={0,2})$/
+
+/**
+ * What `@47ng/cloak` and `prisma-field-encryption` write: `v1.aesgcm256.<key>.<nonce>.<ciphertext>`, AES-256-GCM without
+ * context.
+ *
+ * @param keys `k1.aesgcm256.…`, as in `CLOAK_MASTER_KEY` and the keychain; the first one seals in a rollback
+ * @throws InvalidInputError when one is not such a key
+ */
+export function cloakFormat({ keys }: { readonly keys: readonly string[] }): OldFormat {
+  if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of cloak keys')
+  const known = new Map(keys.map((key: string) => [fingerprint(key), keyOf(key)]))
+  const [first] = known as unknown as [[string, Buffer]]
+  return {
+    name: 'cloak',
+    open(stored) {
+      if (stored.length > MAX_STORED) throw malformed()
+      const [, name = '', nonce = '', sealed = ''] = STORED.exec(stored) ?? []
+      const key = known.get(name)
+      if (key === undefined) throw malformed()
+      const bytes = strictBase64(sealed, 'base64url')
+      const at = bytes.byteLength - TAG_LENGTH
+      if (at < 0) throw malformed()
+      return plaintextOf(openGcm(key, strictBase64(nonce, 'base64url'), bytes.subarray(0, at), bytes.subarray(at)))
+    },
+    seal(plaintext) {
+      const [name, key] = first
+      const nonce = randomBytes(12)
+      const { ciphertext, tag } = sealGcm(key, nonce, Buffer.from(plaintext))
+      const parts = [
+        'v1',
+        'aesgcm256',
+        name,
+        paddedBase64(nonce, 'base64url'),
+        paddedBase64(Buffer.concat([ciphertext, tag]), 'base64url'),
+      ]
+      return parts.join('.')
+    },
+  }
+}
+
+/** Of the text of the key, as it is written. */
+function fingerprint(key: string): string {
+  return createHash('sha256').update(String(key)).digest('hex').slice(0, 8)
+}
+
+function keyOf(text: string): Buffer {
+  const key = Buffer.from(KEY.exec(String(text))?.[1] ?? '', 'base64url')
+  if (key.byteLength !== 32) throw new InvalidInputError('a cloak key begins with k1.aesgcm256. and has 32 bytes')
+  return key
+}
