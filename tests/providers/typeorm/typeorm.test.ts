@@ -1,43 +1,10 @@
-import { DataSource, type EntityManager, EntitySchema } from 'typeorm'
+import type { DataSource } from 'typeorm'
 import { describe, expect, test } from 'vitest'
-import { encryptedEntity, entityColumns } from '../../../providers/typeorm/index.ts'
 import { type Case, describeAdapter } from '../../adapters/conformance.ts'
-import type { AdapterHarness, AdapterQueries } from '../../adapters/harness.ts'
 import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
-import * as suite from '../../adapters/records.ts'
+import type * as suite from '../../adapters/records.ts'
 import { customer, order, plain } from '../../adapters/samples.ts'
-
-type CustomerRow = suite.Customer & { readonly orders?: suite.Order[] }
-
-const Customers = new EntitySchema<CustomerRow>({
-  name: 'Customer',
-  tableName: 'customers',
-  columns: {
-    id: { type: 'text', primary: true },
-    orgId: { type: 'text' },
-    status: { type: 'text' },
-    ...entityColumns(suite.customers),
-  },
-  relations: { orders: { type: 'one-to-many', target: 'Order', inverseSide: 'customer', cascade: ['insert'] } },
-})
-const Orders = new EntitySchema<suite.Order & { readonly customer?: CustomerRow }>({
-  name: 'Order',
-  tableName: 'orders',
-  columns: {
-    id: { type: 'integer', primary: true },
-    orgId: { type: 'text' },
-    customerId: { type: 'text' },
-    ...entityColumns(suite.orders),
-  },
-  relations: {
-    customer: {
-      type: 'many-to-one',
-      target: 'Customer',
-      joinColumn: { name: 'customerId' },
-      createForeignKeyConstraints: false,
-    },
-  },
-})
+import { Customers, Orders, typeormHarness } from '../../adapters/typeorm-harness.ts'
 
 let postgres: PostgresUnderTest
 const sources: DataSource[] = []
@@ -46,88 +13,16 @@ describeAdapter(
   'TypeORM on PostgreSQL',
   async () => {
     postgres = await PostgresUnderTest.start()
-    return postgres.with(open)
+    const { connectionString: url } = postgres.server
+    return postgres.with(async (room) => {
+      const harness = await typeormHarness({ type: 'postgres', url, entities: [Customers, Orders] }, room)
+      sources.unshift(harness.source)
+      return harness
+    })
   },
   () => postgres.stop(),
   describeOwn,
 )
-
-async function open(room: suite.SuiteRoom): Promise<AdapterHarness> {
-  const url = postgres.server.connectionString
-  const source = new DataSource({ type: 'postgres', url, entities: [Customers, Orders] })
-  await source.initialize()
-  sources.unshift(source)
-  const sealed = encryptedEntity(source, Customers, room.records.customers)
-  encryptedEntity(source, Orders, room.records.orders)
-  const { manager } = source
-  const loose = manager.getRepository<Record<string, unknown>>(Customers as never)
-  return {
-    ...queries(manager, sealed),
-    transaction: (work) => source.transaction((inner) => work(queries(inner, sealed))),
-    raw: async (orgId) => sealed.decryptRaw(await source.query('select * from customers where "orgId" = $1', [orgId])),
-    nextOrderId: async () => Number((await source.query("select nextval('order_ids') as id"))[0].id),
-    refused: {
-      compare: () => manager.findBy(Customers, { email: 'a@acme.example' }),
-      order: () => manager.find(Customers, { order: { name: 'ASC' } }),
-      updateUnknownRow: () => manager.update(Customers, { status: 'active' }, { name: 'x' }),
-      changeTenant: () => manager.update(Customers, { status: 'active' }, { orgId: 'globex' }),
-      writeIndex: () => loose.update({ status: 'active' }, { email_index: '0011' }),
-      createWithoutId: () => loose.insert({ orgId: 'acme', email: 'x@acme.example' }),
-      createWithoutField: () => loose.insert({ id: 'x', orgId: 'acme', name: 'x' }),
-      rawWrite: () => source.query(`update customers set email = 'plain'`),
-    },
-    close: () => source.destroy(),
-  }
-}
-
-function queries(manager: EntityManager, sealed: ReturnType<typeof sealedCustomers>): AdapterQueries {
-  const customers = manager.getRepository(Customers)
-  return {
-    create: (row) => customers.save({ ...row }),
-    createMany: (rows) => customers.insert(rows.map((row) => ({ ...row }))),
-    update: async ({ id, orgId }, changes) => {
-      if (Object.keys(changes).every((name) => name === 'status')) {
-        return (await customers.update({ id, orgId }, { status: changes.status as string })).affected as number
-      }
-      return sealed.update(manager, { id, orgId }, changes)
-    },
-    updateMany: async ({ orgId, status }, changes) => {
-      if (changes.status === undefined) return sealed.updateMany(manager, { orgId, status }, changes)
-      return (await customers.update({ orgId, status }, { status: changes.status })).affected as number
-    },
-    upsert: (row) => sealed.upsert(manager, row),
-    delete: async ({ id, orgId }) => {
-      const row = await customers.findOneBy({ id, orgId })
-      if (row === null) return undefined
-      await customers.delete({ id, orgId })
-      return row
-    },
-    get: async ({ id, orgId }) => (await customers.findOneBy({ id, orgId })) ?? undefined,
-    findMany: (orgId) => customers.find({ where: { orgId }, order: { id: 'ASC' } }),
-    search: (name, value, orgId) =>
-      sealed.search(manager, name, value as never, { tenant: orgId }, { where: { orgId } }),
-    pick: async (orgId) => {
-      const select = { id: true, orgId: true, name: true, birthDate: true }
-      const rows = await customers.find({ select, where: { orgId }, order: { id: 'ASC' } })
-      return rows.map(({ name, birthDate }) => ({ name, birthDate }))
-    },
-    createWithOrders: (row, orders) =>
-      manager.transaction(async (inner) => {
-        await inner.insert(Customers, { ...row })
-        await inner.insert(
-          Orders,
-          orders.map((order) => ({ ...order })),
-        )
-      }),
-    withOrders: async (orgId) => {
-      const rows = await customers.find({ where: { orgId }, relations: { orders: true } })
-      return rows.map(({ orders = [], ...customer }) => ({ customer, orders }))
-    },
-  }
-}
-
-const sealedCustomers = (source: DataSource, room: suite.SuiteRoom) =>
-  encryptedEntity(source, Customers, room.records.customers)
 
 function describeOwn(the: () => Case): void {
   const manager = () => (sources[0] as DataSource).manager

@@ -1,0 +1,20 @@
+import { describeAdapter } from '../../adapters/conformance.ts'
+import { MariadbUnderTest } from '../../adapters/mariadb-under-test.ts'
+import { suiteEntities, typeormHarness } from '../../adapters/typeorm-harness.ts'
+import { describeComponent } from '../../components/component.ts'
+import { MARIADB_MISSING } from '../../fixtures/mariadb.ts'
+
+describeComponent('TypeORM', MARIADB_MISSING, () => {
+  let mariadb: MariadbUnderTest
+
+  describeAdapter(
+    'on MariaDB',
+    async () => {
+      mariadb = await MariadbUnderTest.start()
+      const { connectionString: url } = mariadb.server
+      const entities = Object.values(suiteEntities('longblob'))
+      return mariadb.with((room) => typeormHarness({ type: 'mariadb', url, entities }, room))
+    },
+    () => mariadb.stop(),
+  )
+})
