@@ -14,7 +14,8 @@ import { assertReadable, type NamedTable } from '../../src/mapping/query-text.ts
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import { assertWrites } from '../../src/mapping/write-text.ts'
 import { Unencrypted } from './columns.ts'
-import { LoadBatch } from './load-batch.ts'
+import { inFlight } from './in-flight.ts'
+import { RowBatch } from './row-batch.ts'
 
 type Entity = Record<string, unknown>
 
@@ -23,17 +24,18 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   readonly #record: MappedRecord
   readonly #metadata: EntityMetadata
   readonly #named: NamedTable
-  readonly #loads: LoadBatch
-  /** What entities held before their values were encrypted for writing. */
-  readonly #before = new WeakMap<object, Entity>()
-  readonly #written = new WeakMap<QueryRunner, Set<Entity>>()
+  readonly #loads: RowBatch
+  readonly #writes: RowBatch
+  /** How entities get back what they held before their values were encrypted for writing. */
+  readonly #undo = new WeakMap<object, { readonly queryRunner: QueryRunner; readonly undo: () => void }>()
 
   constructor(dataSource: DataSource, metadata: EntityMetadata, record: MappedRecord) {
     this.#record = record
     this.#metadata = metadata
     const columns = metadata.columns.map(({ propertyName, databaseName }) => [propertyName, databaseName] as const)
     this.#named = { record, table: metadata.tableName, columns: new Map(columns) }
-    this.#loads = new LoadBatch(record)
+    this.#loads = new RowBatch((rows) => record.cipher.decryptMany(rows))
+    this.#writes = new RowBatch((rows) => record.cipher.encryptMany(rows))
     for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
       if (!this.#named.columns.has(name)) throw new ConfigError(`entity ${metadata.name} has no column ${name}`)
     }
@@ -48,10 +50,10 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
 
   async beforeInsert({ entity, metadata, queryRunner }: InsertEvent<unknown>): Promise<void> {
     if (metadata !== this.#metadata || entity === undefined) return
-    const row = this.#rowOf(entity as Entity)
-    const complete = this.#record.complete(row)
-    const [encrypted] = await this.#record.cipher.encryptMany([complete])
-    this.#replace(entity as Entity, encrypted as AnyRow, queryRunner)
+    await inFlight(queryRunner).run(async () => {
+      const complete = this.#record.complete(this.#rowOf(entity as Entity))
+      this.#replace(entity as Entity, await this.#writes.add(complete), queryRunner)
+    })
   }
 
   afterInsert({ entity, metadata }: InsertEvent<unknown>): void {
@@ -61,24 +63,8 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   async beforeUpdate({ entity, databaseEntity, metadata, queryRunner }: UpdateEvent<unknown>): Promise<void> {
     // Without an entity of the database it is an update of rows that nobody knows: its values are refused one by one.
     if (metadata !== this.#metadata || entity === undefined || databaseEntity === undefined) return
-    const [changed, stored] = [entity as Entity, databaseEntity as unknown as Entity]
-    for (const column of this.#record.identity) {
-      const same = changed[column] === undefined || String(changed[column]) === String(stored[column])
-      if (!same) throw this.#record.changedIdentity(column)
-    }
-    const fields = [...this.#record.fields].filter((name) => changed[name] !== undefined)
-    for (const name of this.#record.indexColumns) if (changed[name] !== undefined) throw this.#record.writtenIndex(name)
-    const known = (name: string) =>
-      [name, name in changed && changed[name] !== undefined ? changed[name] : stored[name]] as const
-    const companions = [...this.#record.indexColumns].map((name) => this.#record.search(name).fields)
-    const needed = new Set([
-      ...fields,
-      ...companions.filter((list) => list.some((name) => fields.includes(name))).flat(),
-    ])
-    const identity = this.#record.identity.map((name) => [name, stored[name]] as const)
-    const row = Object.fromEntries([...identity, ...[...needed].map(known)])
-    const [encrypted] = await this.#record.cipher.encryptMany([row])
-    this.#replace(changed, encrypted as AnyRow, queryRunner)
+    const stored = databaseEntity as unknown as Entity
+    await inFlight(queryRunner).run(() => this.#update(entity as Entity, stored, queryRunner))
   }
 
   afterUpdate({ entity, metadata }: UpdateEvent<unknown>): void {
@@ -95,7 +81,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     for (const name of this.#record.indexColumns) delete entity[name]
     if (Object.keys(row).length === 0) return
     for (const name of this.#record.identity) row[name] = entity[name]
-    const plain = await this.#loads.decrypt(row)
+    const plain = await this.#loads.add(row)
     for (const name of Object.keys(row)) entity[name] = plain[name]
   }
 
@@ -109,9 +95,26 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
 
   /** A write that fails leaves entities as the application knows them. */
   afterQuery({ success, queryRunner }: { success: boolean; queryRunner: QueryRunner }): void {
-    if (success) return
-    for (const entity of this.#written.get(queryRunner) ?? []) this.#restore(entity)
-    this.#written.delete(queryRunner)
+    if (!success) inFlight(queryRunner).undo()
+  }
+
+  async #update(changed: Entity, stored: Entity, queryRunner: QueryRunner): Promise<void> {
+    for (const column of this.#record.identity) {
+      const same = changed[column] === undefined || String(changed[column]) === String(stored[column])
+      if (!same) throw this.#record.changedIdentity(column)
+    }
+    const fields = [...this.#record.fields].filter((name) => changed[name] !== undefined)
+    for (const name of this.#record.indexColumns) if (changed[name] !== undefined) throw this.#record.writtenIndex(name)
+    const known = (name: string) =>
+      [name, name in changed && changed[name] !== undefined ? changed[name] : stored[name]] as const
+    const companions = [...this.#record.indexColumns].map((name) => this.#record.search(name).fields)
+    const needed = new Set([
+      ...fields,
+      ...companions.filter((list) => list.some((name) => fields.includes(name))).flat(),
+    ])
+    const identity = this.#record.identity.map((name) => [name, stored[name]] as const)
+    const row = Object.fromEntries([...identity, ...[...needed].map(known)])
+    this.#replace(changed, await this.#writes.add(row), queryRunner)
   }
 
   /** The columns of an entity that are in the table, by their names in the record. */
@@ -135,17 +138,21 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
       const value = encrypted[name]
       entity[name] = value === null ? null : StoredValue.wrap(value as string)
     }
-    this.#before.set(entity, before)
-    this.#written.set(queryRunner, (this.#written.get(queryRunner) ?? new Set()).add(entity))
+    const undo = () => {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) delete entity[name]
+        else entity[name] = value
+      }
+    }
+    this.#undo.set(entity, { queryRunner, undo })
+    inFlight(queryRunner).onUndo(undo)
   }
 
   #restore(entity: Entity): void {
-    const before = this.#before.get(entity)
-    if (before === undefined) return
-    this.#before.delete(entity)
-    for (const [name, value] of Object.entries(before)) {
-      if (value === undefined) delete entity[name]
-      else entity[name] = value
-    }
+    const known = this.#undo.get(entity)
+    if (known === undefined) return
+    this.#undo.delete(entity)
+    inFlight(known.queryRunner).forget(known.undo)
+    known.undo()
   }
 }

@@ -29,19 +29,16 @@ function assertInsert(text: string, parameters: readonly unknown[], named: Named
   if (parsed === null) throw unread(named.record)
   const columns = (parsed[1] as string).split(',').map((column) => column.trim().replace(/^["`]|["`]$/g, ''))
   let at = parsed.index + parsed[0].length
+  let placeholders = count(text.slice(0, at))
   while (text[at] === '(') {
     const end = text.indexOf(')', at)
     const values = text.slice(at + 1, end).split(',')
     if (end < 0 || values.length !== columns.length) throw unread(named.record)
-    let from = at + 1
-    for (const [position, value] of values.entries()) {
-      assertValue(
-        columns[position] as string,
-        value.trim(),
-        () => parameterOf(text, from + value.indexOf('?'), value.trim(), parameters),
-        named,
-      )
-      from += value.length + 1
+    for (const [position, given] of values.entries()) {
+      const value = given.trim()
+      const index = value === '?' ? placeholders : Number(value.slice(1)) - 1
+      assertValue(columns[position] as string, value, () => parameters[index], named)
+      placeholders += count(value)
     }
     at = end + 1
     while (text[at] === ',' || text[at] === ' ' || text[at] === '\n') at++
@@ -68,7 +65,8 @@ function assertSet(text: string, from: number, parameters: readonly unknown[], n
     if (record.identity.includes(field)) throw record.changedIdentity(field)
     const at = assigned.index + assigned[0].length
     const token = (/^(\$\d+|\?|\w+)/.exec(set.slice(at))?.[0] ?? '') as string
-    assertValue(name, token, () => parameterOf(text, from + at, token, parameters), named)
+    const index = token === '?' ? count(text.slice(0, from + at)) : Number(token.slice(1)) - 1
+    assertValue(name, token, () => parameters[index], named)
   }
 }
 
@@ -83,10 +81,9 @@ function assertValue(name: string, token: string, parameter: () => unknown, { re
   if (!looksEncrypted(value)) throw record.unencrypted(field)
 }
 
-/** The parameter that a placeholder stands for: by its number, or by how many stand before it. */
-function parameterOf(text: string, at: number, token: string, parameters: readonly unknown[]): unknown {
-  if (token !== '?') return parameters[Number(token.slice(1)) - 1]
-  return parameters[text.slice(0, at).split('?').length - 1]
+/** How many placeholders without a number a text has. */
+function count(text: string): number {
+  return text.split('?').length - 1
 }
 
 function setsColumn(text: string, name: string): boolean {

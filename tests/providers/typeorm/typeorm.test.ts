@@ -72,6 +72,17 @@ function describeOwn(the: () => Case): void {
       await expect(manager().insert(Customers, twice)).rejects.toThrow(/unique/)
       expect(twice.email).toBe(row.email)
     })
+
+    test('of rows of which one is refused gives all of them their values back', async () => {
+      const rows = [customer('acme', 1), customer('acme', 2), { ...customer('acme', 3), name: 5 as never }]
+      const copies = rows.map((row) => ({ ...row }))
+      await expect(manager().insert(Customers, rows)).rejects.toThrow(TypeError)
+      expect(rows).toEqual(copies)
+      const parent = { ...customer('acme', 4), orders: [{ ...order(customer('acme', 4), 1), amount: 'x' as never }] }
+      await expect(manager().save(Customers, parent)).rejects.toThrow(TypeError)
+      expect(parent.email).toBe(customer('acme', 4).email)
+      expect(await the().under.stored('customers')).toEqual([])
+    })
   })
 
   describe('a query builder', () => {
