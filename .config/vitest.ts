@@ -9,6 +9,11 @@ export default defineConfig({
     alias: [
       { find: /^strongroom$/, replacement: here('./src/index.ts') },
       { find: /^strongroom\/(.+)$/, replacement: `${here('./providers')}/$1` },
+      // Compiled in a folder of its own, and found there as if it were installed beside the package.
+      {
+        find: /^better-sqlite3$/,
+        replacement: here('./tests/components/sqlite/node_modules/better-sqlite3/lib/index.js'),
+      },
     ],
     extensions: ['.ts', '.js', '.json'],
   },

@@ -1,20 +1,23 @@
 import { mysqlKeyStore, mysqlTable } from '../../../providers/mysql/index.ts'
 import { postgresKeyStore, postgresTable } from '../../../providers/postgres/index.ts'
+import { sqliteKeyStore } from '../../../providers/sqlite/index.ts'
 import type { KeyStore } from '../../../src/key-store.ts'
 import type { Table } from '../../../src/table.ts'
+import { openSqlite } from '../../fixtures/sqlite.ts'
 
 /** The key store of a database, told by its URL. */
 export function storeAt(url: string, table?: string): KeyStore {
-  const place = { connectionString: url, ...(table !== undefined && { table }) }
-  return schemeOf(url) === 'mysql' ? mysqlKeyStore(place) : postgresKeyStore(place)
+  const place = table === undefined ? {} : { table }
+  const { protocol, pathname } = new URL(url)
+  if (protocol === 'sqlite:') return sqliteKeyStore({ database: openSqlite(pathname), ...place })
+  return protocol === 'mysql:'
+    ? mysqlKeyStore({ connectionString: url, ...place })
+    : postgresKeyStore({ connectionString: url, ...place })
 }
 
 /** A table of a database, told by its URL. */
 export function tableAt(url: string, table: string): Table {
-  const place = { connectionString: url, table }
-  return schemeOf(url) === 'mysql' ? mysqlTable(place) : postgresTable(place)
-}
-
-function schemeOf(url: string): string {
-  return new URL(url).protocol.slice(0, -1)
+  return new URL(url).protocol === 'mysql:'
+    ? mysqlTable({ connectionString: url, table })
+    : postgresTable({ connectionString: url, table })
 }

@@ -1,0 +1,7 @@
+/** Key records and encrypted tables in SQLite. Import from `strongroom/sqlite`. */
+
+export { type CreateKeyTablesOptions, createKeyTables } from './create-tables.ts'
+export type { SqliteConnection, SqliteDatabase, SqliteStatement } from './database.ts'
+export { type SqliteKeyStoreOptions, sqliteKeyStore } from './key-store.ts'
+export type { KeyTablesPlace } from './names.ts'
+export { keyTablesSql } from './tables-sql.ts'
