@@ -4,4 +4,5 @@ export { type CreateKeyTablesOptions, createKeyTables } from './create-tables.ts
 export type { SqliteConnection, SqliteDatabase, SqliteStatement } from './database.ts'
 export { type SqliteKeyStoreOptions, sqliteKeyStore } from './key-store.ts'
 export type { KeyTablesPlace } from './names.ts'
+export { type SqliteTableOptions, sqliteTable } from './table.ts'
 export { keyTablesSql } from './tables-sql.ts'

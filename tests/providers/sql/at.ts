@@ -1,6 +1,6 @@
 import { mysqlKeyStore, mysqlTable } from '../../../providers/mysql/index.ts'
 import { postgresKeyStore, postgresTable } from '../../../providers/postgres/index.ts'
-import { sqliteKeyStore } from '../../../providers/sqlite/index.ts'
+import { sqliteKeyStore, sqliteTable } from '../../../providers/sqlite/index.ts'
 import type { KeyStore } from '../../../src/key-store.ts'
 import type { Table } from '../../../src/table.ts'
 import { openSqlite } from '../../fixtures/sqlite.ts'
@@ -17,7 +17,9 @@ export function storeAt(url: string, table?: string): KeyStore {
 
 /** A table of a database, told by its URL. */
 export function tableAt(url: string, table: string): Table {
-  return new URL(url).protocol === 'mysql:'
+  const { protocol, pathname } = new URL(url)
+  if (protocol === 'sqlite:') return sqliteTable({ database: openSqlite(pathname), table })
+  return protocol === 'mysql:'
     ? mysqlTable({ connectionString: url, table })
     : postgresTable({ connectionString: url, table })
 }

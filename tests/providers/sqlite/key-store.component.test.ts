@@ -4,10 +4,10 @@ import { BETTER_SQLITE3_MISSING, openBetterSqlite, openNodeSqlite } from '../../
 import { testKeyStore } from './key-store-cases.ts'
 
 describeComponent('a key store in SQLite, opened by better-sqlite3', BETTER_SQLITE3_MISSING, () =>
-  testKeyStore(openBetterSqlite),
+  testKeyStore(openBetterSqlite, true),
 )
 
 // Node 20 does not have it.
 describe.skipIf(openNodeSqlite === undefined)('a key store in SQLite, opened by node:sqlite', () => {
-  if (openNodeSqlite !== undefined) testKeyStore(openNodeSqlite)
+  if (openNodeSqlite !== undefined) testKeyStore(openNodeSqlite, false)
 })

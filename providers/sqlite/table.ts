@@ -1,0 +1,146 @@
+import { assertText } from '../../src/bytes.ts'
+import { ClosedError } from '../../src/errors.ts'
+import type { RowKey } from '../../src/row-key.ts'
+import { assertWithin } from '../../src/sql/key-store-limits.ts'
+import { splitRow } from '../../src/sql/table-checks.ts'
+import type { QualifiedName } from '../../src/sql/table-name.ts'
+import type { HeadCount, Table, TableDescription, TableRow } from '../../src/table.ts'
+import {
+  assertConnection,
+  type Opened,
+  openSqlite,
+  type Row,
+  type SqliteConnection,
+  type SqliteDatabase,
+} from './database.ts'
+import { sqliteTableError } from './faults.ts'
+import { sqliteJobs } from './jobs.ts'
+import { changeStatements, wasDone } from './table-change.ts'
+import { describeTable, type KnownTable } from './table-description.ts'
+import { qualifiedName, quote } from './table-name.ts'
+import { assertKeys, headsSql, pageSql, splitsSql } from './table-sql.ts'
+import { batchesOf, writeBatches } from './table-write.ts'
+import { inTransaction, rowsOf } from './transaction.ts'
+
+/** A table of SQLite whose rows are encrypted. */
+export interface SqliteTableOptions extends SqliteConnection {
+  /** `users`, or `schema.users` for an attached database. */
+  readonly table: string
+  /** Where the table of jobs is kept; beside the table, and `strongroom_jobs`, by default. */
+  readonly jobs?: string
+  /** ms to wait for other writers of the file; 10,000 by default. */
+  readonly lockTimeoutMs?: number
+}
+
+/**
+ * Reaches the rows of a table in SQLite 3.37 or newer for migration, re-encryption and census. A batch holds the process, and
+ * other writers of the file, while it is written.
+ *
+ * @throws InvalidInputError
+ */
+export function sqliteTable(options: SqliteTableOptions): Table {
+  assertConnection(options)
+  assertText(options.table, 'table')
+  const { lockTimeoutMs: waitMs = 10_000 } = options
+  assertWithin('lockTimeoutMs', waitMs, 10, 600_000)
+  const name = qualifiedName(options.table)
+  const place = `sqlite ${name.text}`
+  const jobs = jobsName(name, options)
+  let opened: Promise<Opened> | undefined
+  let known: KnownTable | undefined
+  let closed = false
+
+  async function transact<Result>(mode: 'read' | 'write', work: (database: SqliteDatabase) => Result): Promise<Result> {
+    if (closed) throw new ClosedError('sqliteTable')
+    try {
+      opened ??= openSqlite(options)
+      const { database } = await opened.catch((error) => {
+        opened = undefined
+        throw error
+      })
+      return await inTransaction(database, { mode, waitMs }, work)
+    } catch (error) {
+      throw sqliteTableError(place, error)
+    }
+  }
+
+  /** The primary key and the types do not change while a job runs. */
+  function shape(database: SqliteDatabase): KnownTable {
+    known ??= describeTable(database, name)
+    return known
+  }
+
+  /** Rows that have a key. */
+  function keyed(
+    database: SqliteDatabase,
+    sql: string,
+    values: readonly unknown[],
+    keys: readonly string[],
+  ): TableRow[] {
+    const rows = rowsOf(database, sql, ...values)
+    assertKeys(shape(database), rows, keys)
+    return rows.map((row) => splitRow(row, keys))
+  }
+
+  return {
+    name: place,
+    describe: () =>
+      transact('read', (database): TableDescription => {
+        known = undefined
+        return shape(database).description
+      }),
+    page: (query) =>
+      transact('read', (database) => {
+        const { sql, values, keys } = pageSql(shape(database), query)
+        return keyed(database, sql, values, keys)
+      }),
+    write: async (changes, job) => {
+      const batches = batchesOf(await transact('read', shape), changes)
+      if (batches.length === 0 && job === undefined) return []
+      return transact('write', (database) => writeBatches(database, { batches, count: changes.length, jobs, job }))
+    },
+    countHeads: (query) =>
+      transact('read', (database) => {
+        const { sql, values } = headsSql(shape(database), query)
+        return rowsOf(database, sql, ...values).map(headCount)
+      }),
+    splits: (parts) =>
+      transact('read', (database) => {
+        const { sql, keys } = splitsSql(shape(database), parts)
+        return keyed(database, sql, [], keys).map(({ key }): RowKey => key)
+      }),
+    lag: async () => 0,
+    changeSql: (change) =>
+      transact('read', (database) => {
+        known = undefined
+        return changeStatements(shape(database), change)
+      }),
+    run: async (statements) => {
+      for (const statement of statements) {
+        await transact('write', (database) => {
+          try {
+            database.exec(statement)
+          } catch (error) {
+            if (!wasDone(statement, error)) throw error
+          }
+        })
+      }
+      known = undefined
+    },
+    jobs: sqliteJobs(jobs, transact),
+    close: async () => {
+      closed = true
+      const own = await opened?.catch(() => undefined)
+      own?.close()
+    },
+  }
+}
+
+function headCount({ head, by_there: by, rows_there: rows }: Row): HeadCount {
+  return { head: head as string | Uint8Array | null, by: by as string | null, rows: Number(rows) }
+}
+
+function jobsName({ schema }: QualifiedName, { jobs }: SqliteTableOptions): string {
+  if (jobs !== undefined) return qualifiedName(jobs).quoted
+  return schema === undefined ? quote('strongroom_jobs') : `${quote(schema)}.${quote('strongroom_jobs')}`
+}
