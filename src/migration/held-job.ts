@@ -47,6 +47,14 @@ export class HeldJob {
     this.#options.onPhase?.(phase)
   }
 
+  /** The last phase, and the end, in one write: one that is killed between the two could be neither gone on with nor begun anew. */
+  async finish(phase: MigrationPhase): Promise<void> {
+    this.#isOpen = false
+    await this.#write({ ...NO_PROGRESS, kept: this.kept }, { phase, state: 'done' })
+    this.phase = phase
+    this.#options.onPhase?.(phase)
+  }
+
   /** The passes of this phase. */
   async passes(work: PassWork): Promise<{ progress: JobProgress; complete: boolean }> {
     this.#options.signal?.throwIfAborted()
@@ -70,8 +78,8 @@ export class HeldJob {
     }
   }
 
-  /** Gives the job back: `done` for good, `stopped` to be gone on with. */
-  async end(state: 'done' | 'stopped' | 'failed'): Promise<void> {
+  /** Gives the job back, to be gone on with. */
+  async end(state: 'stopped' | 'failed'): Promise<void> {
     if (!this.#isOpen) return
     this.#isOpen = false
     await this.#write(this.#progress, { state })

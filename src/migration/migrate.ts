@@ -121,8 +121,8 @@ export async function cleanMigration(parts: MigrationParts, options: MigrationOp
       const layout = layoutOf(parts.migration, false)
       // An application that knows the encrypted columns alone could not have inserted rows before.
       await held.change([...nullsToRefuse(layout, held.kept), ...undoChanges(layout, described, held.kept)])
-      await held.to('undone')
-      return { complete: true, done: true }
+      await held.finish('undone')
+      return { complete: true }
     }
     if (held.phase === 'switched') {
       const last = await checkAfterSwitch(parts, held)
@@ -131,8 +131,8 @@ export async function cleanMigration(parts: MigrationParts, options: MigrationOp
     }
     const described = await parts.table.describe()
     await held.change(cleanChanges(layoutOf(parts.migration, true), described))
-    await held.to('cleaned')
-    return { complete: true, done: true }
+    await held.finish('cleaned')
+    return { complete: true }
   })
 }
 

@@ -37,7 +37,6 @@ export interface MigrationReport {
 export interface StepEnd {
   readonly complete: boolean
   readonly progress?: JobProgress
-  readonly done?: boolean
 }
 
 const STALE_MS = 60_000
@@ -66,8 +65,8 @@ export async function runStep(
   try {
     // Another process may have gone on with it in the meantime.
     assertAllowed(step, held.phase, record)
-    const { complete, progress, done } = await work(held)
-    await held.end(done ? 'done' : 'stopped')
+    const { complete, progress } = await work(held)
+    await held.end('stopped')
     const { counts = NO_COUNTS, aside = [] } = progress ?? {}
     return { id: held.id, phase: held.phase, complete, counts, aside }
   } catch (error) {
