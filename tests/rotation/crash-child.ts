@@ -33,7 +33,13 @@ async function step<Result>(what: string, work: () => Promise<Result>): Promise<
   die('during')
   const done = await doing
   die('after')
+  if (what === 'start') dieLater()
   return done
+}
+
+/** At a random moment of the work itself, not of the start of this process. */
+function dieLater(): void {
+  if (dieAt === 'time') setTimeout(() => process.kill(process.pid, 'SIGKILL'), Number(times))
 }
 
 const watched: Table = {
@@ -53,7 +59,6 @@ const watchedStore = {
   commit: (change: Parameters<typeof store.commit>[0]) => step('commit', () => store.commit(change)),
 }
 
-if (dieAt === 'time') setTimeout(() => process.kill(process.pid, 'SIGKILL'), Number(times))
 const room = await openStrongroom({ ...config, store: watchedStore } as never)
 const cipher = Object.values(room.records)[0] as unknown as RecordCipher<AnyRecord>
 const options = { batch: 40, staleMs: 1000 }
@@ -85,6 +90,7 @@ async function retireAll(): Promise<boolean> {
   return true
 }
 
+if (operation.startsWith('rotate') || operation === 'retire') dieLater()
 try {
   const complete = await operations[operation as keyof typeof operations]()
   process.exitCode = complete ? 0 : 4

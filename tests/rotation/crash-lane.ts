@@ -40,6 +40,8 @@ export const STEPS: Readonly<Record<string, readonly string[]>> = {
   rollback: [...TABLE_STEPS, ...CHANGE_STEPS],
 }
 
+/** A pass over the few rows takes about so long. */
+const RANDOM_MS = 150
 /** Behind a kill, a job may be taken over after its holder was silent for so long. */
 const STALE_MS = 1050
 const DONE = 0
@@ -53,13 +55,12 @@ const UNFINISHED = 4
 export async function killed(lane: Lane, operation: string, steps: readonly string[], atRandom: number): Promise<void> {
   const { random, totals } = lane
   const plan = [
-    ...steps.map((step): [string, number] => [step, 1 + Math.floor(random() * 2)]),
-    ...Array.from({ length: atRandom }, (): [string, number] => ['time', 0]),
+    ...steps.map((step): [string, number] => [step, isRepeated(operation, step) ? 1 + Math.floor(random() * 3) : 1]),
+    ...Array.from({ length: atRandom }, (): [string, number] => ['time', Math.floor(random() * RANDOM_MS)]),
   ]
   let isBegun = false
   for (const [step, times] of plan) {
-    const ms = 250 + Math.floor(random() * 400)
-    const end = await attempt(lane, operation, step, step === 'time' ? ms : times)
+    const end = await attempt(lane, operation, step, times)
     if (end === 'SIGKILL') {
       totals.kills[operation] = (totals.kills[operation] ?? 0) + 1
       if (STEPS[operation] !== COMMIT_STEPS) await sleep(STALE_MS)
@@ -75,6 +76,11 @@ export async function killed(lane: Lane, operation: string, steps: readonly stri
     if (end !== UNFINISHED || again === 10) throw new Error(`${operation} of ${lane.table} ended with ${end}`)
   }
   totals.finished++
+}
+
+/** Whether a step comes several times in every run, so that another than the first can be met. */
+function isRepeated(operation: string, step: string): boolean {
+  return ['migrate', 'reencrypt'].includes(operation) && /page|write/.test(step)
 }
 
 /** A switch that is killed while it compares every row once more is begun with that comparison again. */
