@@ -6,6 +6,7 @@ import { Client } from 'pg'
 import { startPostgres } from '../../tests/fixtures/postgres.ts'
 import { csv } from './csv.ts'
 import { Customers } from './customers.ts'
+import { playLive } from './live.ts'
 import { people } from './people.ts'
 import { BrokenPromise, createStage } from './stage.ts'
 import { play } from './story.ts'
@@ -41,6 +42,7 @@ async function run(options: DemoOptions): Promise<void> {
     await customers.create()
     const { rows } = await client.query('show server_version')
     stage.tell(`PostgreSQL ${rows[0].server_version} holds ${dataset.title}, in plaintext`)
+    await playLive(stage, folder, postgres.connectionString)
     await play({ stage, dataset, customers, folder })
   } catch (error) {
     const broken = error instanceof BrokenPromise

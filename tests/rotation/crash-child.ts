@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cleanMigration, rollbackMigration, runMigration, switchMigration } from '../../src/migration/migrate.ts'
 import type { RecordCipher } from '../../src/records/record-cipher.ts'
 import type { AnyRecord } from '../../src/records/record-types.ts'
@@ -74,6 +75,8 @@ const operations = {
   rollback: async () => (await rollbackMigration(parts, options)).complete,
 }
 
+const REFRESH_MS = 100
+
 /** Takes every key that may go out of use, and destroys it: the same checks as `strongroom retire`, without the days between. */
 async function retireAll(): Promise<boolean> {
   const own = { ...config, tables: { [record]: watched }, quarantineDays: 0 }
@@ -82,6 +85,7 @@ async function retireAll(): Promise<boolean> {
     for (const { id, state } of await room.keys.list({ purpose })) {
       if (state !== 'decrypt_only' && state !== 'destroy_scheduled') continue
       for (const at of ['retire', 'destroy'] as const) {
+        await sleep(2 * REFRESH_MS + 50) // by then every process has heard of the step before
         const verdict = await retireVerdict(own, room.keys, id, judge)
         if (verdict.allowed && verdict.step === at) await retireKey(own, room.keys, id, at, judge)
       }
