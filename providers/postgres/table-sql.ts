@@ -31,10 +31,7 @@ export function pageSql(
   const asText = texts.map((column) => `${quote(columnOf(known, column).name)}::text as ${quote(column)}`)
   const values: unknown[] = []
   const bound = (operator: string, row: RowKey) => `(${order}) ${operator} (${keyParameters(known, row, values)})`
-  const equal = Object.entries(equals).map(
-    ([column, text]) =>
-      `${quote(columnOf(known, column).name)} = $${values.push(text)}::text::${known.types.get(column)}`,
-  )
+  const equal = Object.entries(equals).map(([column, text]) => equalTo(known, column, text, values))
   const conditions = [after && bound('>', after), until && bound('<=', until), ...equal].filter(
     (condition) => condition !== undefined,
   )
@@ -42,6 +39,15 @@ export function pageSql(
   const text = `select ${[key, ...wanted, ...asText].join(', ')} from ${known.name.quoted}${where} order by ${order} limit ${limit}`
   return { text, values, keys }
 }
+
+/** A column of text may hold the digits of a UUID in either case, and both are the same id. */
+function equalTo(known: KnownTable, column: string, text: string, values: unknown[]): string {
+  const { name, holds } = columnOf(known, column)
+  const value = `$${values.push(text)}::text::${known.types.get(column)}`
+  return holds === 'text' && UUID.test(text) ? `lower(${quote(name)}) = lower(${value})` : `${quote(name)} = ${value}`
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** Counts by the first characters or bytes: `$1` is the prefix, `$2` the length. */
 export function headsSql(known: KnownTable, query: HeadQuery): string {

@@ -53,6 +53,15 @@ const readPromises: TablePromises = {
       ['10', '100'],
     )
   },
+  'leaves out no row that holds what is asked for, a UUID in capitals included': async ({ table, insert }) => {
+    const id = 'aaaaaaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee'
+    await insert([row(1, id), row(1, id.toUpperCase()), row(2, id), row(2, 'x')])
+    const found = async (equals: Record<string, string>) =>
+      (await table.page({ columns: COLUMNS, equals, limit: 10 })).map(({ key }) => key.join(' '))
+    const both = await found({ id })
+    for (const key of [`1 ${id}`, `1 ${id.toUpperCase()}`, `2 ${id}`]) ok(both.includes(key), key)
+    ok((await found({ tenant: '2', id: 'x' })).includes('2 x'))
+  },
   'ends a page at `until`, which belongs to it': async ({ table, insert }) => {
     await insert([row(1, 'a'), row(1, 'b'), row(2, 'a')])
     const page = await table.page({ columns: COLUMNS, limit: 10, after: ['1', 'a'], until: ['1', 'b'] })
