@@ -38,7 +38,7 @@ export function testJourney(databaseOf: () => JourneyDatabase): void {
   let table: Table
 
   beforeAll(async () => {
-    script = await bundle('tests/rotation/reencrypt-child.ts')
+    script = await bundle('tests/rotation/crash-child.ts')
     symlinkSync(resolve('node_modules'), join(script, '..', 'node_modules'))
   })
   afterAll(() => rmSync(join(script, '..'), { recursive: true, force: true }))
@@ -168,7 +168,7 @@ export function testJourney(databaseOf: () => JourneyDatabase): void {
     const writer = write()
     for (let kill = 0; kill < KILLS; kill++) {
       await room.keys.rotate({ scope: 'all', purpose: kill % 2 === 0 ? 'data' : 'index' })
-      const args = [script, folder, url, 'time', String(250 + Math.floor(Math.random() * 500))]
+      const args = [script, 'reencrypt', folder, url, 'people', 'time', String(Math.floor(Math.random() * 250))]
       const [code, signal] = await once(
         spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] }),
         'exit',
