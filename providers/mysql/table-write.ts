@@ -1,4 +1,4 @@
-import { InvalidInputError } from '../../src/errors.ts'
+import { InvalidInputError, TableError } from '../../src/errors.ts'
 import type { JobWrite } from '../../src/job.ts'
 import { assertKey, columnOf, comparedColumn, groupChanges } from '../../src/sql/table-checks.ts'
 import { tryAgain } from '../../src/sql/try-again.ts'
@@ -28,6 +28,8 @@ type Placed = { readonly change: RowChange; readonly at: number }
 
 /** Bytes of one statement. */
 const STATEMENT_BYTES = 4_000_000
+/** Bytes of a packet besides the rows. */
+const ROOM_FOR_SQL = 65_536
 
 /** Writes a batch and its checkpoint in one transaction. @throws JobLostError */
 export async function writeChanges({ pool, maxPacket }: Connected, write: Write): Promise<boolean[]> {
@@ -80,6 +82,13 @@ function batchesOf(known: KnownTable, group: readonly Placed[], maxPacket: numbe
       kinds,
       part.map(({ cells }) => cells),
     )
+    // The server would cut the connection, and whether its reason arrives first is a matter of luck.
+    if (sent.value.length + ROOM_FOR_SQL > maxPacket) {
+      throw new TableError(
+        'misconfigured',
+        `mysql ${known.name.text}: a row is larger than max_allowed_packet of the server: raise it`,
+      )
+    }
     return { sent, ...sqlOf(sent.columns), at: part.map(({ at }) => at) }
   })
 }
