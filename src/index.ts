@@ -105,7 +105,7 @@ export {
   defineMigration,
   type Migration,
 } from './migration/define-migration.ts'
-export { cloakFormat } from './migration/formats/cloak.ts'
+export { type CloakOptions, cloakFormat } from './migration/formats/cloak.ts'
 export { fernetFormat } from './migration/formats/fernet.ts'
 export { type LaravelOptions, laravelFormat } from './migration/formats/laravel.ts'
 export { type RailsOptions, railsFormat } from './migration/formats/rails.ts'

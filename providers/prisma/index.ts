@@ -2,6 +2,5 @@
 
 export { type RoomWithRecords, type StrongroomPrismaOptions, strongroomPrisma } from './extension.ts'
 export type { ExtensibleClient, ModelMethods, PrismaModels, StrongroomPrisma } from './extension-types.ts'
-export { type FieldEncryptionFormat, type FieldEncryptionOptions, prismaFieldEncryption } from './field-encryption.ts'
 export { type PrismaRelation, type PrismaRelations, prismaRelations } from './relations.ts'
 export { type PrismaRow, prismaRow } from './row.ts'

@@ -11,12 +11,11 @@ const STEPS: Readonly<Record<string, string>> = {
 /** The code of a configuration for what `prisma-field-encryption` encrypted: records, migrations and models. */
 export function prismaCode(models: readonly AnnotatedModel[]): string {
   const transforms = models.flatMap(transformsOf)
-  const imports = ['defineMigration', 'defineRecord', 'text']
-  if (transforms.length > 0) imports.splice(2, 0, 'type OwnTransform')
+  const imports = ['cloakFormat', 'defineMigration', 'defineRecord', 'text']
+  if (transforms.length > 0) imports.splice(3, 0, 'type OwnTransform')
   const list = (entries: readonly string[]) => `{ ${entries.join(', ')} }`
   return [
     `import { ${imports.join(', ')} } from 'strongroom'`,
-    "import { prismaFieldEncryption } from 'strongroom/prisma'",
     '',
     '// The key that writes first, then those of PRISMA_FIELD_DECRYPTION_KEYS.',
     "const { PRISMA_FIELD_ENCRYPTION_KEY = '', PRISMA_FIELD_DECRYPTION_KEYS = '' } = process.env",
@@ -97,7 +96,7 @@ function indexCode(model: string, field: string, optional: boolean, { unique, no
 
 function columnCode({ name, mode }: EncryptedField): string {
   const plaintext = mode === 'strict' ? '' : ', plaintext: true'
-  return `{ from: '${name}', format: prismaFieldEncryption({ keys${plaintext} }) }`
+  return `{ from: '${name}', format: cloakFormat({ keys${plaintext} }) }`
 }
 
 function variable(model: string): string {

@@ -68,8 +68,8 @@ export const post = defineRecord(
     expect(stdout).toContain(
       String.raw`apply: (value) => value.toLowerCase().normalize('NFD').replace(/[\u0300-\u036f]/g, ''),`,
     )
-    expect(stdout).toContain(`email: { from: 'email', format: prismaFieldEncryption({ keys }) },`)
-    expect(stdout).toContain(`name: { from: 'name', format: prismaFieldEncryption({ keys, plaintext: true }) },`)
+    expect(stdout).toContain(`email: { from: 'email', format: cloakFormat({ keys }) },`)
+    expect(stdout).toContain(`name: { from: 'name', format: cloakFormat({ keys, plaintext: true }) },`)
     expect(stdout).not.toMatch(/Plain|emailHash|nameHash/)
   })
 

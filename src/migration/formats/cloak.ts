@@ -14,16 +14,24 @@ import {
 } from './decipher.ts'
 
 const KEY = /^k1\.aesgcm256\.([A-Za-z0-9_-]{43}=?)$/
+const PREFIX = 'v1.aesgcm256.'
 const STORED = /^v1\.aesgcm256\.([0-9a-f]{8})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{22,}={0,2})$/
+
+/** What `@47ng/cloak` or `prisma-field-encryption` wrote with. */
+export interface CloakOptions {
+  /** `k1.aesgcm256.…`, as in `CLOAK_MASTER_KEY` and the keychain; the first one seals in a rollback. */
+  readonly keys: readonly string[]
+  /** Take what is not encrypted for plaintext, as `prisma-field-encryption` did without `mode=strict`. False by default. */
+  readonly plaintext?: boolean
+}
 
 /**
  * What `@47ng/cloak` and `prisma-field-encryption` write: `v1.aesgcm256.<key>.<nonce>.<ciphertext>`, AES-256-GCM without
- * context.
+ * context: one that was moved to another row opens there. Each value is opened with the key that it names.
  *
- * @param keys `k1.aesgcm256.…`, as in `CLOAK_MASTER_KEY` and the keychain; the first one seals in a rollback
  * @throws InvalidInputError when one is not such a key
  */
-export function cloakFormat({ keys }: { readonly keys: readonly string[] }): OldFormat {
+export function cloakFormat({ keys, plaintext: mixed = false }: CloakOptions): OldFormat {
   if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of cloak keys')
   const known = new Map(keys.map((key: string) => [fingerprint(key), keyOf(key)]))
   const [first] = known as unknown as [[string, Buffer]]
@@ -31,13 +39,19 @@ export function cloakFormat({ keys }: { readonly keys: readonly string[] }): Old
     name: 'cloak',
     open(stored) {
       if (stored.length > MAX_STORED) throw malformed()
+      if (mixed && !stored.startsWith(PREFIX)) return stored
       const [, name = '', nonce = '', sealed = ''] = STORED.exec(stored) ?? []
       const key = known.get(name)
       if (key === undefined) throw malformed()
       const bytes = strictBase64(sealed, 'base64url')
       const at = bytes.byteLength - TAG_LENGTH
       if (at < 0) throw malformed()
-      return plaintextOf(openGcm(key, strictBase64(nonce, 'base64url'), bytes.subarray(0, at), bytes.subarray(at)))
+      const opened = plaintextOf(
+        openGcm(key, strictBase64(nonce, 'base64url'), bytes.subarray(0, at), bytes.subarray(at)),
+      )
+      // Read, and written back as if it had been a text: which of the two is meant, nobody can tell here.
+      if (typeof opened === 'string' && opened.startsWith(PREFIX)) throw malformed()
+      return opened
     },
     seal(plaintext) {
       const [name, key] = first
