@@ -19,6 +19,8 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
+    // Those are for `npm run test:components`: this run needs npm alone, and takes the same time wherever it is made.
+    exclude: ['**/node_modules/**', 'tests/**/*.component.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000, // a server starts in one second, and in twenty where the machine is busy
     // Most of a test's time is waiting, so that one worker a core is not too many.

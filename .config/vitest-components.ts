@@ -1,0 +1,12 @@
+import ordinary from './vitest.ts'
+
+/** The tests that talk to servers and devices which npm does not have: see tests/components/README.md. */
+export default {
+  ...ordinary,
+  test: {
+    ...ordinary.test,
+    include: ['tests/**/*.component.test.ts'],
+    exclude: ['**/node_modules/**'],
+    typecheck: { enabled: false },
+  },
+}
