@@ -1,7 +1,7 @@
 import { type Model, own, type Values } from './models.ts'
 import { isObject, refuse } from './refusals.ts'
 import type { PrismaRelation } from './relations.ts'
-import { demanded, rewriteWhere } from './where.ts'
+import { demanded, rewriteWhere, withTenant } from './where.ts'
 import { createData, type NestedWrite, updateData, type Writes } from './writes.ts'
 
 /** Why a condition of a nested write must find the right rows alone. */
@@ -102,7 +102,7 @@ const OPERATIONS: Readonly<Record<string, (nested: Nested, argument: unknown) =>
 
 async function find({ models }: Writes, other: Model, where: unknown): Promise<unknown> {
   if (!isObject(where)) return where // `true`, for a relation to one row
-  return (await rewriteWhere(other, where, { models, exact: EXACT })).where
+  return (await rewriteWhere(other, withTenant(models, other, where), { models, exact: EXACT })).where
 }
 
 /** Refuses to move a row to another parent when its values are bound to that parent. */

@@ -5,7 +5,7 @@ import { rewritePages } from './pages.ts'
 import { isObject, refuse, refuseColumns } from './refusals.ts'
 import { decryptResult, planFor } from './results.ts'
 import { type Plan, rewriteSelection } from './selection.ts'
-import { demanded, type Place, rewriteWhere } from './where.ts'
+import { demanded, type Place, rewriteWhere, withTenant } from './where.ts'
 import { createData, updateData, Writes } from './writes.ts'
 
 /** One call of Prisma. */
@@ -47,7 +47,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<unknown>>> = {
     const { create, update } = call.args
     const found = await rewriteWhere(
       call.model,
-      withTenant(call),
+      scoped(call),
       exactly(call, 'the database writes to the row that it finds'),
     )
     if (oneByOne(call.model, found.where).length > 1) {
@@ -72,7 +72,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<unknown>>> = {
 
 async function rewriteRead(call: Call): Promise<{ found: Condition; args: Values; plan: Plan }> {
   const { models, model } = call
-  const found = await rewriteWhere(model, withTenant(call), { models })
+  const found = await rewriteWhere(model, scoped(call), { models })
   const pages = rewritePages(models, model, call.args, found)
   const { args, plan } = await rewriteSelection(models, model, pages.args, found.exact ? [] : found.reads)
   return { found, args, plan: { ...plan, ...pages.plan } }
@@ -132,7 +132,7 @@ const NOTHING = { OR: [] }
 /** Updates and deletions. */
 async function change(call: Call, reason: string): Promise<unknown> {
   const { models, model, args } = call
-  const found = await rewriteWhere(model, withTenant(call), exactly(call, reason))
+  const found = await rewriteWhere(model, scoped(call), exactly(call, reason))
   const writes = new Writes(models, rewriteRelation)
   const out = { ...args }
   if (args.data !== undefined) out.data = await updateData(writes, model, args.data, demanded(model, found.where))
@@ -180,7 +180,7 @@ async function aggregate(call: Call): Promise<unknown> {
     if (isObject(args[name])) refuseColumns(model, name, columnsOf(args[name]))
   }
   refuseColumns(model, 'by', Array.isArray(args.by) ? args.by : [args.by as string])
-  const found = await rewriteWhere(model, withTenant(call), exactly(call, 'the database counts'))
+  const found = await rewriteWhere(model, scoped(call), exactly(call, 'the database counts'))
   const pages = rewritePages(models, model, args, found)
   return call.query({ ...pages.args, ...whereOf(call, found) })
 }
@@ -195,15 +195,9 @@ function exactly({ models }: Call, exact: string): Place {
   return { models, exact }
 }
 
-/** The `where` of the call, with the tenant of the work at hand when it says none. */
-function withTenant({ models, model, args }: Call): unknown {
-  const column = model.encryption?.tenant
-  const tenant = column === undefined ? undefined : models.tenant()
-  if (column === undefined || tenant === undefined) return args.where
-  const said = demanded(model, args.where)[column]
-  if (said === undefined) return { ...(args.where as Values | undefined), [column]: tenant }
-  if (String(said) === String(tenant)) return args.where
-  refuse(model, `where ${column}: it is not the tenant of this work, which \`tenant\` says`)
+/** The `where` of the call, held to the tenant of the work at hand. */
+function scoped({ models, model, args }: Call): unknown {
+  return withTenant(models, model, args.where)
 }
 
 function whereOf({ args }: Call, { where }: { where: Values }): { where?: Values } {

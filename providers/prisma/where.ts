@@ -68,6 +68,23 @@ export function demanded(model: Model, where: unknown): Values {
   return out
 }
 
+/** A `where` that finds rows of the tenant of the work at hand alone. @throws InvalidInputError when it demands another one */
+export function withTenant(models: Models, model: Model, where: unknown): unknown {
+  const column = model.encryption?.tenant
+  const tenant = column === undefined ? undefined : models.tenant()
+  if (column === undefined || tenant === undefined) return where
+  const given = (where ?? {}) as Values
+  const said = demanded(model, given)[column]
+  if (said === undefined) {
+    if (given[column] === undefined) return { ...given, [column]: tenant }
+    // Beside a condition of another kind, such as `not`, and never in its place.
+    const all = given.AND === undefined ? [] : Array.isArray(given.AND) ? given.AND : [given.AND]
+    return { ...given, AND: [...all, { [column]: tenant }] }
+  }
+  if (String(said) === String(tenant)) return where
+  refuse(model, `where ${column}: it is not the tenant of this work, which \`tenant\` says`)
+}
+
 /** The tenant that a `where` demands. */
 function ownTenant(model: Model, where: unknown): unknown {
   const column = model.encryption?.tenant

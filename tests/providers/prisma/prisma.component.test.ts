@@ -480,9 +480,20 @@ for (const version of PRISMA_VERSIONS) {
           expect(await shop.customer.count()).toBe(5)
         })
       await Promise.all([work('acme'), work('globex')])
-      const [other] = manyCustomers('globex', 1)
+      const [other] = await plain.customer.findMany({ where: { orgId: 'globex' }, take: 1 })
+      const [mine] = await plain.customer.findMany({ where: { orgId: 'acme' }, take: 1 })
       await request.run('acme', async () => {
         expect(await shop.customer.findUnique({ where: { id: other?.id } })).toBeNull()
+        expect(await shop.customer.deleteMany({ where: { orgId: { not: 'acme' } } })).toEqual({ count: 0 })
+        expect(
+          await shop.customer.count({ where: { orgId: { in: ['globex', 'acme'] }, AND: { status: 'active' } } }),
+        ).toBe(3)
+        const label = 'theirs'
+        const connect = { id: other?.id }
+        const nobody = shop.tag.create({ data: { label, customers: { connect } } })
+        await expect(nobody).rejects.toMatchObject({ code: 'P2025' })
+        await shop.tag.create({ data: { label, customers: { connect: { id: mine?.id } } } })
+        await shop.tag.update({ where: { label }, data: { customers: { deleteMany: { id: other?.id } } } })
         expect(await shop.customer.deleteMany()).toEqual({ count: 5 })
         await expect(shop.customer.create({ data: customer('globex', 9) })).rejects.toMatchObject(refused(/tenant/))
         await expect(shop.customer.findMany({ where: { orgId: 'globex' } })).rejects.toMatchObject(refused(/tenant/))
