@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../../src/errors.ts'
 import type { MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { asNode, columnOf, mapChildren, type Node, tableOf } from './nodes.ts'
+import { mentions, textOf } from './raw-sql.ts'
 import { type Searched, searchedIn } from './search.ts'
 import type { RecordsByTable, Sources } from './sources.ts'
 
@@ -51,12 +52,13 @@ export class Guard {
       if (source === undefined) return node
       throw purpose === 'order' ? source.record.ordered(named.column) : source.record.compared(named.column)
     }
-    if (node.kind === 'RawNode') this.#assertRaw(node)
     if (node.kind === 'SelectionNode') this.#assertInnerSelection(node)
     if (node.kind === 'AggregateFunctionNode' || node.kind === 'FunctionNode') return this.#function(node)
     if (/^(Insert|Update|Delete|Merge)QueryNode$/.test(node.kind)) this.#assertInnerWrite(node)
     const next = node.kind === 'OrderByNode' ? 'order' : purpose
-    return mapChildren(node, (child) => this.#visit(child, next))
+    const visited = mapChildren(node, (child) => this.#visit(child, next))
+    if (node.kind === 'RawNode') this.#assertRaw(node)
+    return visited
   }
 
   #isNullCheck(node: Node): boolean {
@@ -87,7 +89,7 @@ export class Guard {
 
   /** SQL in the text of the application: a name that looks like an encrypted column is taken for one. */
   #assertRaw(node: Node): void {
-    const text = (node.sqlFragments as string[]).join(' ')
+    const text = textOf(node)
     for (const { record } of this.#sources.all) {
       const field = [...record.fields].find((name) => record.isEncrypted(name) && mentions(text, name))
       if (field !== undefined) throw rawColumn(record, field)
@@ -110,11 +112,6 @@ export class Guard {
     if (table !== undefined)
       throw new InvalidInputError(`a write to ${table.name} inside another query is not encrypted`)
   }
-}
-
-/** Whether SQL text mentions a name. */
-export function mentions(text: string, name: string): boolean {
-  return new RegExp(`(^|[^\\w$])${name.replaceAll('.', '\\.')}([^\\w$]|$)`, 'i').test(text)
 }
 
 function rawColumn(record: MappedRecord, field: string): InvalidInputError {

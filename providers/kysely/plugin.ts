@@ -1,11 +1,13 @@
 import type { KyselyPlugin, QueryId, RootOperationNode, UnknownRow } from 'kysely'
 import { InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
-import { Guard, mentions } from './guard.ts'
+import { Guard } from './guard.ts'
 import { encryptInsert, insertedTable } from './insert.ts'
-import { asNode, type Node, tableOf, walk } from './nodes.ts'
+import { Names } from './names.ts'
+import { asNode, columnOf, type Node, tableOf, walk } from './nodes.ts'
+import { assertRaw, assertRawParts, mentions, textOf } from './raw-sql.ts'
 import { readRows } from './result.ts'
-import { type Plan, Selection } from './selection.ts'
+import { type Part, type Plan, Selection } from './selection.ts'
 import { type RecordsByTable, type Source, Sources, topSources } from './sources.ts'
 import { encryptUpdate } from './update.ts'
 
@@ -29,6 +31,7 @@ export function strongroomPlugin(
 ): KyselyPlugin {
   const records = new Map(Object.entries(ciphers).map(([table, cipher]) => [table, new MappedRecord(cipher)]))
   const plans = new WeakMap<QueryId, Plan>()
+  const mapper = names && new Names(names)
   return {
     transformQuery({ node, queryId }) {
       const { query, plan } = transform(asNode(node), records)
@@ -40,15 +43,29 @@ export function strongroomPlugin(
       const named = names === undefined ? result : await names.transformResult({ result, queryId })
       const plan = plans.get(queryId)
       if (plan === undefined || named.rows.length === 0) return named
-      return { ...named, rows: (await readRows(named.rows, plan)) as UnknownRow[] }
+      return {
+        ...named,
+        rows: (await readRows(named.rows, mapper === undefined ? plan : await renamed(plan, mapper))) as UnknownRow[],
+      }
     },
   }
+}
+
+/** The plan with the names that results have. */
+async function renamed(plan: Plan, names: Names): Promise<Plan> {
+  const part = async (of: Part) => ({
+    ...of,
+    hidden: new Set(await Promise.all([...of.hidden].map((name) => names.inResults(name)))),
+  })
+  return { ...plan, parts: await Promise.all(plan.parts.map(part)) }
 }
 
 function transform(query: Node, records: RecordsByTable): { query: Node; plan?: Plan } {
   if (query.kind === 'RawNode') assertRaw(query, records)
   const sources = new Sources(query, records)
-  if (sources.all.length === 0 || !/^(Select|Insert|Update|Delete|Merge)QueryNode$/.test(query.kind)) return { query }
+  if (!/^(Select|Insert|Update|Delete|Merge)QueryNode$/.test(query.kind)) return { query }
+  assertRawParts(query, sources.all, records)
+  if (sources.all.length === 0) return { query }
   const top = topSources(query, records)
   const guard = new Guard(sources, records)
   if (query.kind === 'SelectQueryNode') return select(query, top, guard)
@@ -100,6 +117,7 @@ function select(
   const read = asNode({ ...rest, where, from, selections })
   if (plan.parts.length === 0) return { query: read }
   assertRowsAreRows(query, plan)
+  assertAliases(query, plan)
   return { query: read, plan }
 }
 
@@ -122,7 +140,26 @@ function assertRowsAreRows(query: Node, { parts, filters }: Plan): void {
   for (const node of (query.selections as Node[] | undefined) ?? []) {
     walk(node, ({ kind }) => {
       if (kind === 'AggregateFunctionNode') throw refuse('they cannot be counted by the database')
+      if (kind === 'RawNode') throw refuse('SQL text beside them could count them')
       return kind !== 'SelectQueryNode'
+    })
+  }
+}
+
+/** The name that an encrypted column has in the result stands for it in `order by`, and in some databases in `having`. */
+function assertAliases(query: Node, { parts }: Plan): void {
+  for (const part of [query.orderBy, query.having]) {
+    if (part === undefined) continue
+    walk(asNode(part), (node) => {
+      const named = columnOf(node)
+      for (const { source, outputs } of parts) {
+        for (const [output, field] of outputs) {
+          const isNamed = named?.table === undefined && named?.column === output
+          if (!isNamed && !(node.kind === 'RawNode' && mentions(textOf(node), output))) continue
+          throw part === query.orderBy ? source.record.ordered(field) : source.record.compared(field)
+        }
+      }
+      return node.kind !== 'SelectQueryNode'
     })
   }
 }
@@ -135,18 +172,4 @@ function guardRest(query: Node, guard: Guard, apart: readonly string[]): Node {
     return [name, isPart ? guard.checked(part) : part]
   })
   return asNode(Object.fromEntries(entries))
-}
-
-function assertRaw(query: Node, records: RecordsByTable): void {
-  const texts: string[] = []
-  walk(query, (node) => {
-    if (node.kind === 'RawNode') texts.push(...(node.sqlFragments as string[]))
-    if (node.kind === 'IdentifierNode') texts.push(node.name as string)
-    return undefined
-  })
-  const table = [...records.keys()].find((name) => texts.some((text) => mentions(text, name)))
-  if (table === undefined) return
-  throw new InvalidInputError(
-    `SQL of your own on ${table} passes the encryption: run it on \`db.withoutPlugins()\`, encrypt what it writes with the record, and decrypt what it reads with decryptRows()`,
-  )
 }

@@ -39,8 +39,8 @@ export class Selection {
   read(selections: readonly Node[]): { selections: Node[]; plan: Plan } {
     const kept = selections.map((node) => this.#selection(node))
     const added: Node[] = []
-    const parts = this.#sources.flatMap((source, at) => {
-      const part = this.#part(source, `sr${at}_`, added)
+    const parts = this.#sources.flatMap((source) => {
+      const part = this.#part(source, added)
       return part === undefined ? [] : [part]
     })
     for (const { record, name } of this.#guard.filters) {
@@ -103,13 +103,13 @@ export class Selection {
     this.#outputs.set(source, outputs.set(output, field))
   }
 
-  #part(source: Source, prefix: string, added: Node[]): Part | undefined {
+  #part(source: Source, added: Node[]): Part | undefined {
     const outputs = new Map(this.#outputs.get(source))
     const filters = this.#guard.filters.filter(({ record }) => record.name === source.record.name)
     if (outputs.size === 0 && filters.length === 0) return undefined
     const hidden = new Set<string>(this.#all.has(source) ? source.record.indexColumns : [])
     const add = (name: string) => {
-      const output = `${prefix}${name}`
+      const output = hiddenName(added.length)
       const from = this.#tables > 1 ? reference(source.alias, name) : column(name)
       const alias = asNode({ kind: 'AliasNode', node: from, alias: identifier(output) })
       added.push(asNode({ kind: 'SelectionNode', selection: alias }))
@@ -120,6 +120,11 @@ export class Selection {
     for (const field of new Set(filters.flatMap(({ index }) => index.fields))) outputs.set(add(field), field)
     return { source, outputs, identity, hidden }
   }
+}
+
+/** A name of letters alone, which is the same in both directions for whatever plugin changes names. */
+function hiddenName(at: number): string {
+  return `srhidden${[...String(at)].map((digit) => 'abcdefghij'[Number(digit)]).join('')}`
 }
 
 function unread(name: string): InvalidInputError {

@@ -68,6 +68,11 @@ describe('the plugin refuses what would need the database to understand a cipher
       /visits/,
     )
     refused(all.selectAll().orderBy('customers.visits', 'desc'), /sort the rows after they are read/)
+    refused(all.select(['id', 'email as e']).orderBy('e'), /sort the rows after they are read/)
+    refused(all.select(['id', 'email as status']).orderBy('status', 'desc'), /sort the rows after they are read/)
+    refused(all.select(['id', 'email as e']).orderBy(sql`lower(e)`), /sort the rows after they are read/)
+    refused(all.select(['id', 'email as e']).having('e' as never, '=', 'x' as never), /email/)
+    expect(all.select(['id', 'email as e']).orderBy('customers.status').compile().sql).toContain('order by')
     refused(all.select('id').distinctOn('name'), /name/)
     refused(
       all.select(({ fn }) => fn.jsonAgg('customers').as('all')),
@@ -124,6 +129,7 @@ describe('the plugin refuses what would need the database to understand a cipher
     refused(all.select('name').distinct(), /distinct/)
     refused(all.select('name').union(all.select('status as name') as never), /union/)
     refused(all.select(({ fn }) => fn.countAll().as('count')).where(byName()), /counted|counting|count/)
+    refused(all.select(['id', sql`count(*) over ()`.as('count')]).where(byName()), /count/)
     refused(all.selectAll().where(byName()).limit(1), /limit/)
     refused(
       all.selectAll().where((eb) => eb.or([byName(), eb('id', '=', 'x')])),
@@ -205,6 +211,36 @@ describe('the plugin refuses writes that it cannot encrypt', () => {
     await sql`select 1`.execute(db)
     await sql`select * from customers`.execute(db.withoutPlugins())
   })
+
+  test('by SQL text inside a query that is none', () => {
+    refused(
+      db
+        .with('x', () => sql`update customers set email = 'plain' returning id` as never)
+        .selectFrom('others')
+        .selectAll(),
+      /decryptRows/,
+    )
+    refused(db.selectFrom(sql`customers`.as('c') as never).selectAll(), /decryptRows/)
+    refused(db.selectFrom(sql`${sql.id('public', 'customers')}`.as('c') as never).selectAll(), /decryptRows/)
+    refused(db.selectFrom('others').select(sql`(select max(id) from customers)`.as('id')), /decryptRows/)
+    const all = db.selectFrom('customers as c')
+    for (const text of [
+      sql`to_jsonb(c)`,
+      sql`c.*`,
+      sql`"c" . *`,
+      sql`(c).email_index`,
+      sql`to_jsonb(${sql.table('c')})`,
+      sql`${sql.id('c')}`,
+      sql`${sql.ref('c')}`,
+      sql`c./**/*`,
+    ]) {
+      refused(all.select(text.as('x')), /decryptRows/)
+    }
+    refused(all.select(sql`lower(${sql.id('c', 'email')})`.as('x')), /SQL text names customers\.email/)
+    refused(db.selectFrom('customers').select(sql`to_jsonb(customers)`.as('x')), /decryptRows/)
+    expect(all.select(sql`upper(c.status) || ${'customers'}`.as('x')).compile().sql).toContain('upper(c.status)')
+    expect(db.selectFrom('customers').select(sql`customers.status`.as('x')).compile().sql).toContain('customers.status')
+  })
 })
 
 describe('the plugin lets through', () => {
@@ -258,6 +294,6 @@ describe('the plugin lets through', () => {
 
   test('names that another plugin changes, when it is told of that plugin', () => {
     const query = open(new CamelCasePlugin()).selectFrom('customers').select('birthDate').compile()
-    expect(query.sql).toBe('select "birth_date", "id" as "sr0_id", "org_id" as "sr0_org_id" from "customers"')
+    expect(query.sql).toBe('select "birth_date", "id" as "srhiddena", "org_id" as "srhiddenb" from "customers"')
   })
 })
