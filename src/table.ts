@@ -129,6 +129,12 @@ export interface Table {
   /** What messages call it, for example `postgres public.users`. */
   readonly name: string
 
+  /**
+   * Whether `migrate` may work here: the text of every value loses nothing, and a rename and its guard are one change. It is
+   * refused otherwise, because the old columns are dropped in the end.
+   */
+  readonly migrates?: boolean
+
   /** @throws TableError when the table does not exist or has no primary key */
   describe(): Promise<TableDescription>
 

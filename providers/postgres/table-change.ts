@@ -62,13 +62,17 @@ function inSchema({ schema }: QualifiedName, name: string): string {
   return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
 }
 
-/** Compared as text: not every type, json for one, has an equality. The search path is fixed, so that nobody replaces an operator. */
+/**
+ * Compared as text: not every type, json for one, has an equality. By bytes: under a collation that takes two texts for one,
+ * a change from the one to the other would be none. The search path is fixed, so that nobody replaces an
+ * operator.
+ */
 function guardSql(name: QualifiedName, { name: guard, watched }: TableGuard): string {
   const made = inSchema(name, guard)
   const rules = watched.map(({ source, derived }) => {
     const [first] = derived
     if (first === undefined) throw new InvalidInputError(`nothing is derived from ${source}`)
-    const changed = `NEW.${quote(source)}::text is distinct from OLD.${quote(source)}::text`
+    const changed = `NEW.${quote(source)}::text collate "C" is distinct from OLD.${quote(source)}::text collate "C"`
     const emptied = derived.map((column) => `NEW.${quote(column)} := null;`).join(' ')
     return `  if ${changed} and NEW.${quote(first)} is not distinct from OLD.${quote(first)} then ${emptied} end if;\n`
   })

@@ -16,6 +16,10 @@ const TEXTS = new Set(['text', 'character varying', 'citext', 'bpchar', 'name'])
 export async function describeTable(pool: PostgresPool, name: QualifiedName): Promise<KnownTable> {
   const [found] = (await pool.query(TABLE, [name.quoted])).rows
   if (typeof found?.oid !== 'string') throw new TableError('misconfigured', `table ${name.text} does not exist`)
+  // Policies hide rows from a role in silence: what a job or a count cannot see, it would take for done.
+  if (found.filtered === true) {
+    throw new TableError('misconfigured', `row level security hides rows of ${name.text}: use a role with bypassrls`)
+  }
   const { rows } = await pool.query(COLUMNS, [found.oid])
   const columns = rows.map((row): TableColumn => {
     const base = String(row.base)
@@ -51,7 +55,8 @@ export async function describeTable(pool: PostgresPool, name: QualifiedName): Pr
   }
 }
 
-const TABLE = `select c.oid::text as oid, c.reltuples::float8 as estimate, pg_total_relation_size(c.oid)::text as bytes
+const TABLE = `select c.oid::text as oid, c.reltuples::float8 as estimate, pg_total_relation_size(c.oid)::text as bytes,
+  row_security_active(c.oid) as filtered
 from pg_class c where c.oid = to_regclass($1) and c.relkind in ('r', 'p')`
 
 /** The base type is without its width: a cast to `varchar(5)` would cut a key in silence. */

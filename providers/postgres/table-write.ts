@@ -114,14 +114,14 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
       holds === 'bytes' ? 'bytea' : 'text',
       changes.map((change) => cell(change.expected[name])),
     )
-    conditions.push(`t.${quote(name)}${holds === 'text' ? '::text' : ''} is not distinct from ${expected}`)
+    conditions.push(`t.${quote(name)}${holds === 'text' ? BYTEWISE : ''} is not distinct from ${expected}`)
   }
   for (const name of Object.keys(first.expectedTexts ?? {})) {
     const expected = add(
       'text',
       changes.map((change) => change.expectedTexts?.[name]),
     )
-    conditions.push(`t.${quote(columnOf(known, name).name)}::text is not distinct from ${expected}`)
+    conditions.push(`t.${quote(columnOf(known, name).name)}${BYTEWISE} is not distinct from ${expected}`)
   }
   const set = Object.keys(first.set).map((name) => {
     const { holds } = columnOf(known, name)
@@ -140,6 +140,9 @@ where ${conditions.join(' and ')} returning ${returned}`,
     keys,
   }
 }
+
+/** A column may have a collation that takes different texts for the same one. */
+const BYTEWISE = '::text collate "C"'
 
 /** The driver writes a Buffer as bytes, and another view of bytes as an object. */
 function cell(value: unknown): unknown {

@@ -121,6 +121,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
         }
         return Number(rows[0]?.ms ?? 0)
       }),
+    migrates: true,
     changeSql: async (change) => changeStatements(name, change),
     run: (statements) =>
       call(async (pool) => {

@@ -6,7 +6,8 @@ import { quote } from './table-name.ts'
 
 /** Begins a statement whose failure only says that what it does was done before: SQLite has no `if not exists` for columns. */
 export const IF_NEEDED = '-- if needed\n'
-const DONE_BEFORE = /duplicate column name|no such column/
+/** At the beginning: SQLite also ends with such words where a view or an index still needs the column. */
+const DONE_BEFORE = /^(duplicate column name|no such column)\b/
 
 /** Whether a statement failed only because it was made before. */
 export function wasDone(statement: string, error: unknown): boolean {

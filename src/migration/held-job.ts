@@ -72,9 +72,8 @@ export class HeldJob {
   async change(changes: readonly TableChange[]): Promise<void> {
     for (const change of changes) {
       this.#options.signal?.throwIfAborted()
-      for (const statement of await this.#table.changeSql(change)) {
-        await this.#alive(() => this.#patiently(statement))
-      }
+      const statements = await this.#table.changeSql(change)
+      await this.#alive(() => this.#patiently(statements))
     }
   }
 
@@ -90,10 +89,11 @@ export class HeldJob {
     this.#progress = progress
   }
 
-  async #patiently(statement: string): Promise<void> {
+  /** All statements of a change in one call: a lock that the first takes must hold for the others. */
+  async #patiently(statements: readonly string[]): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#table.run([statement])
+        return await this.#table.run(statements)
       } catch (error) {
         const isLocked = error instanceof TableError && error.fault === 'locked'
         if (!isLocked || attempt === ATTEMPTS || this.#options.signal?.aborted) throw error

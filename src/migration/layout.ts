@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Column, type CompiledIndex, compileRecord } from '../records/compiled-record.ts'
 import { idColumns } from '../records/schema.ts'
 import type { TableColumn, TableDescription, TableGuard } from '../table.ts'
@@ -66,9 +67,13 @@ export function tagWidth({ bits, binary }: CompiledIndex): number {
   return (1 + Math.ceil(bits / 8)) * (binary ? 1 : 2)
 }
 
-/** The name of the index over an index column, short enough for every database. */
+/**
+ * The name of the index over an index column, short enough for every database. Names of indexes are shared by all tables of
+ * a schema, and a leftover of this name is dropped: it must be nobody else's.
+ */
 export function indexName(record: string, column: string): string {
-  return `${record}_${column}`.slice(0, MAX_NAME - 4).concat('_idx')
+  const own = createHash('sha256').update(`${record}\0${column}`).digest('hex').slice(0, 8)
+  return `${`${record}_${column}`.slice(0, MAX_NAME - own.length - 5)}_${own}_idx`
 }
 
 /** A column that the table has. */

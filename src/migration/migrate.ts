@@ -1,11 +1,8 @@
-import type { PassWork } from '../rotation/run-job.ts'
-import { compareRows } from './compare.ts'
 import { fillRows } from './fill.ts'
 import type { HeldJob } from './held-job.ts'
-import { isSwapped, type Layout, layoutOf } from './layout.ts'
+import { isSwapped, layoutOf } from './layout.ts'
 import { isSwitchedPhase } from './phase.ts'
 import { type Right, restoreRows } from './restore.ts'
-import { MovingRows } from './rows.ts'
 import { type MigrationOptions, type MigrationParts, type MigrationReport, runStep, type StepEnd } from './run-step.ts'
 import {
   cleanChanges,
@@ -18,6 +15,7 @@ import {
   switchChanges,
   undoChanges,
 } from './table-changes.ts'
+import { checkAfterSwitch, compare, movingRows, onePass, pages } from './whole-passes.ts'
 
 /**
  * Begins a migration, or goes on with it: adds the encrypted columns, fills them, makes their indexes and compares every
@@ -82,6 +80,11 @@ export async function switchMigration(parts: MigrationParts, options: MigrationO
   return runStep('switch', parts, options, async (held) => {
     const [before, after] = [layoutOf(parts.migration, false), layoutOf(parts.migration, true)]
     let last: StepEnd | undefined
+    // A switch that was cut short may have left no guard, and applications may have gone on for hours since.
+    if (held.phase === 'switch' && isSwapped(parts.migration, await parts.table.describe()) !== true) {
+      await held.change([{ kind: 'guard', guard: before.guard }])
+      await held.to('compare')
+    }
     // What was verified an hour ago says nothing of the rows that were written since.
     if (held.phase === 'verified') await held.to('compare')
     if (held.phase === 'compare') {
@@ -92,6 +95,7 @@ export async function switchMigration(parts: MigrationParts, options: MigrationO
     if (held.phase === 'switch') {
       const described = await parts.table.describe()
       if (isSwapped(parts.migration, described) !== true) await held.change(switchChanges(before, after, described))
+      else await held.change([{ kind: 'guard', guard: after.guard }])
       await held.to('catch-up')
     }
     // Rows that were written to the old columns between the comparison and now were emptied by the guard.
@@ -210,37 +214,4 @@ async function verify(parts: MigrationParts, held: HeldJob): Promise<StepEnd> {
   const end = await compare(parts, held)
   if (end.complete) await held.to('verified')
   return end
-}
-
-async function compare(parts: MigrationParts, held: HeldJob, isSwitching = false): Promise<StepEnd> {
-  const moving = await movingRows(parts, layoutOf(parts.migration, false))
-  // A null that may be seen is not told from one that the guard made, once the encrypted columns count: none may be waiting.
-  const isStrict = isSwitching && moving.layout.columns.some(({ field }) => field.visibleNull)
-  const { complete, progress } = await held.passes({
-    ...pages(moving, (rows) => compareRows(moving, rows)),
-    ...(isStrict ? {} : { isLast: onePass }),
-  })
-  return { complete: complete && progress.counts.failed === 0, progress }
-}
-
-async function checkAfterSwitch(parts: MigrationParts, held: HeldJob): Promise<StepEnd> {
-  const moving = await movingRows(parts, layoutOf(parts.migration, true))
-  const { complete, progress } = await held.passes(pages(moving, (rows) => compareRows(moving, rows)))
-  return { complete: complete && progress.counts.failed === 0, progress }
-}
-
-async function movingRows({ cipher, table }: MigrationParts, layout: Layout): Promise<MovingRows> {
-  return new MovingRows(cipher, layout, await table.describe())
-}
-
-function pages({ columns, texts }: MovingRows, rows: PassWork['rows']): PassWork {
-  return { columns, texts, rows }
-}
-
-/**
- * One whole pass is enough where what applications write meanwhile is seen later: the guard empties what they make stale, and
- * the steps that come before something is given up want a pass that finds nothing.
- */
-function onePass(): boolean {
-  return true
 }

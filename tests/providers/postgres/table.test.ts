@@ -53,6 +53,38 @@ describe('postgresTable', () => {
   })
   for (const { name, run } of cases) test(name, run)
 
+  test('refuses a table whose policies hide rows, because what it cannot see would count as done', async () => {
+    await pool.query(`create role policed login; create table policed (id int primary key, note text);
+      insert into policed values (1, 'a'); alter table policed owner to policed; alter table policed enable row level security;
+      alter table policed force row level security`)
+    const url = new URL(server.connectionString)
+    url.username = 'policed'
+    const table = postgresTable({ connectionString: url.href, table: 'policed' })
+    const refused = {
+      code: 'ERR_TABLE',
+      fault: 'misconfigured',
+      message: expect.stringContaining('row level security'),
+    }
+    await expect(table.describe()).rejects.toMatchObject(refused)
+    await expect(table.page({ columns: ['note'], limit: 10 })).rejects.toMatchObject(refused)
+    await table.close?.()
+  })
+
+  test('compares by bytes where the collation of a column takes two texts for one', async () => {
+    await pool.query(`create collation folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      create table named (id int primary key, name text collate folded, sealed text);
+      insert into named values (1, 'Bob', 'x'), (2, 'Bob', 'x')`)
+    const table = postgresTable({ pool, table: 'named' })
+    const change = { key: ['1'], set: { sealed: 'y' } }
+    expect(await table.write([{ ...change, expected: { name: 'bob' } }])).toEqual([false])
+    expect(await table.write([{ ...change, expected: {}, expectedTexts: { name: 'bob' } }])).toEqual([false])
+    expect(await table.write([{ ...change, expected: { name: 'Bob' } }])).toEqual([true])
+    const guard = { name: 'named_guard', watched: [{ source: 'name', derived: ['sealed'] }] }
+    await table.run(await table.changeSql({ kind: 'guard', guard }))
+    await pool.query(`update named set name = 'bob' where id = 2`)
+    expect((await pool.query('select sealed from named where id = 2')).rows).toEqual([{ sealed: null }])
+  })
+
   test('refuses a table that does not exist, or has no primary key', async () => {
     await pool.query('create table keyless (note text)')
     const table = (name: string) => postgresTable({ pool, table: name })
