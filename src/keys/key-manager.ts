@@ -274,9 +274,10 @@ export class KeyManager {
    * taken out of use, then written into the shred ledger, if there is one, then destroyed; safe to run again after a crash.
    * `shred` does this and clears index columns too.
    *
-   * @param scope a tenant, a subject, a bucket, or several of them, exactly as they were encrypted under
+   * @param scope a tenant, a subject, a bucket, or several of them, exactly as they were encrypted under; a UUID in either
+   *   case takes the keys of rows
    * @returns every key of the scope, those that were destroyed before included
-   * @throws InvalidInputError for the empty scope
+   * @throws InvalidInputError for the empty scope, and for the bucket `strongroom.reports`, whose key proves receipts
    * @throws KeyRecordError, KeyStoreError
    */
   async shred(scope: KeyScope, options: ShredKeysOptions = {}): Promise<ShreddedKey[]> {

@@ -22,6 +22,28 @@ const MAX_PART = 200
 const MAX_TEXT = 1024
 const PARTS = ['tenant', 'subject', 'bucket'] as const
 const SUBJECT_HASH_LENGTH = 22
+const UUID_LENGTH = 36
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** An id as rows have it: a UUID in lower case, as databases return it; any other text as it is. Specification section 2.3. */
+export function canonicalId(id: string): string {
+  if (id.length !== UUID_LENGTH) return id
+  const lower = id.toLowerCase()
+  return lower !== id && UUID.test(id) ? lower : id
+}
+
+/**
+ * The scope under which rows keep what is encrypted for them. `encodeScope` takes its parts as they are, so that what
+ * was once encrypted under a scope in upper case is still found.
+ */
+export function canonicalScope(scope: KeyScope): KeyScope {
+  const { tenant, subject } = scope
+  return {
+    ...scope,
+    ...(typeof tenant === 'string' && { tenant: canonicalId(tenant) }),
+    ...(typeof subject === 'string' && { subject: canonicalId(subject) }),
+  }
+}
 
 /**
  * The canonical text of a scope, under which the key store finds its keys: `tenant=acme;subject=…;bucket=2026-11`,

@@ -4,7 +4,8 @@ import type { KeyPurpose, KeyRecord, KeyStore, ShredLedger } from '../key-store.
 import { type Change, stateChange } from './key-change.ts'
 import { commitSize, type KeyParts, readKeys } from './key-parts.ts'
 import { unwrapSecret } from './open-key.ts'
-import { describeScope, encodeScope, type KeyScope } from './scope.ts'
+import { REPORTS_BUCKET, reportsScope } from './report-proof.ts'
+import { canonicalScope, describeScope, encodeScope, type KeyScope } from './scope.ts'
 import { isProven, nextShredEntries, readShredLedger, restoredKeys, shredProof } from './shred-ledger.ts'
 
 /** How to shred. */
@@ -34,6 +35,7 @@ export interface ShreddedKey {
 const BATCH = 500
 const PAGE = 1000
 const TRIES = 20
+const ROUNDS = 20
 
 /** Canonical texts that a scope stands for: keys of exactly this scope, and of every scope within it. */
 export function scopesWithin(scope: KeyScope, name: string): { readonly exact: string; readonly prefix: string } {
@@ -43,22 +45,50 @@ export function scopesWithin(scope: KeyScope, name: string): { readonly exact: s
       'a scope to shred must name a tenant, a subject or a bucket: the empty scope is everybody',
     )
   }
+  if (exact === reportsScope(name)) {
+    throw new InvalidInputError(
+      `the bucket ${REPORTS_BUCKET} cannot be shredded: no report or receipt could be verified any more`,
+    )
+  }
   return { exact, prefix: `${exact};` }
 }
 
-/** Destroys every key of a scope and of the scopes within it. */
+/**
+ * Destroys every key of a scope and of the scopes within it, until a listing finds no other: whoever makes a key at the same
+ * moment makes it in vain.
+ *
+ * @throws KeyStoreError `conflict` when others keep making keys
+ */
 export async function shredScope(
   parts: KeyParts,
   ledger: ShredLedger | undefined,
   scope: KeyScope,
   options: ShredKeysOptions,
 ): Promise<ShreddedKey[]> {
-  const { exact, prefix } = scopesWithin(scope, parts.name)
-  const found = [
-    ...(await idsOf(parts.store, { scope: exact })),
-    ...(await idsOf(parts.store, { scopePrefix: prefix })),
-  ]
-  return shredIds(parts, ledger, found, options)
+  const shredded = new Map<string, ShreddedKey>()
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = shredded.size
+    const found = (await idsWithin(parts, scope)).filter((id) => !shredded.has(id))
+    if (found.length === 0) return [...shredded.values()]
+    const onProgress = (keys: number) => options.onProgress?.(before + keys)
+    for (const key of await shredIds(parts, ledger, found, { ...options, onProgress })) shredded.set(key.id, key)
+    if (options.dryRun) return [...shredded.values()]
+  }
+  throw new KeyStoreError(
+    'conflict',
+    'keys are made for this scope as fast as they are destroyed: stop what encrypts under it, and shred again',
+  )
+}
+
+/** Ids are in the scopes of rows in one text; `room.encrypt` takes a scope as it is given. */
+async function idsWithin({ store, name }: KeyParts, scope: KeyScope): Promise<string[]> {
+  const ids = new Set<string>()
+  for (const one of [scope, canonicalScope(scope)]) {
+    const { exact, prefix } = scopesWithin(one, name)
+    for (const id of await idsOf(store, { scope: exact })) ids.add(id)
+    for (const id of await idsOf(store, { scopePrefix: prefix })) ids.add(id)
+  }
+  return [...ids]
 }
 
 /** Destroys every key whose end has come. */
@@ -73,7 +103,7 @@ export async function shredExpired(
 }
 
 /**
- * Destroys again what the ledger names and an old copy of the store brought back. Each entry must have been made with
+ * Destroys again what the ledger names and an old copy of the store brought back, a key that waits to be destroyed too. Each entry must have been made with
  * the key that it names: a ledger that somebody wrote into destroys nothing.
  *
  * @throws KeyStoreError `corrupt` for a ledger that was changed
@@ -83,7 +113,7 @@ export async function replayShreds(
   ledger: ShredLedger,
   options: ShredKeysOptions,
 ): Promise<ShreddedKey[]> {
-  const restored = await restoredKeys(ledger, parts.store, parts.name)
+  const restored = await restoredKeys(ledger, parts.store, parts.name, ['destroyed'])
   const ids = restored.map(({ record }) => record.id)
   const records = await readKeys(parts, ids)
   for (const [at, { entry }] of restored.entries()) {

@@ -72,11 +72,16 @@ export interface RestoredKey {
   readonly record: KeyRecord
 }
 
-/** Shredded keys of this Strongroom that can be used again: an old copy of the store was put back. One read for 1,000 entries. */
+/**
+ * Shredded keys of this Strongroom that an old copy of the store brought back. One read for 1,000 entries.
+ *
+ * @param gone states that do not count as being back
+ */
 export async function restoredKeys(
   ledger: ShredLedger,
   store: Pick<KeyStore, 'get'>,
   name: string,
+  gone: readonly KeyState[],
 ): Promise<RestoredKey[]> {
   const entries = (await readShredLedger(ledger)).filter((entry) => entry.store === name)
   const restored: RestoredKey[] = []
@@ -84,7 +89,7 @@ export async function restoredKeys(
     const page = new Map(entries.slice(at, at + PAGE).map((entry) => [entry.keyId, entry]))
     for (const record of await store.get([...page.keys()])) {
       const entry = page.get(record.id)
-      if (entry !== undefined && !GONE.includes(record.state)) restored.push({ entry, record })
+      if (entry !== undefined && !gone.includes(record.state)) restored.push({ entry, record })
     }
   }
   return restored
@@ -97,7 +102,7 @@ export async function assertNoneRestored(
   name: string,
 ): Promise<void> {
   if (ledger === undefined) return
-  const restored = await restoredKeys(ledger, store, name)
+  const restored = await restoredKeys(ledger, store, name, GONE)
   const [first] = restored
   if (first === undefined) return
   const others = restored.length === 1 ? '' : `, and ${restored.length - 1} others`

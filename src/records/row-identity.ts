@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
-import { encodeScope } from '../keys/scope.ts'
+import { canonicalId, encodeScope } from '../keys/scope.ts'
 import type { RecordOptions } from './schema.ts'
 import { idColumns } from './schema.ts'
 
@@ -16,8 +16,6 @@ export interface RowIdentity {
 
 /** A row as it comes in: nothing is known of it. */
 export type UnknownRow = Readonly<Record<string, unknown>>
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Finds out which row a row is. Made once for each record. */
 export class RowIdentifier {
@@ -85,9 +83,7 @@ export class RowIdentifier {
     if (typeof value === 'string') {
       assertText(value, what)
       if (value === '') throw new InvalidInputError(`${what} must not be empty`)
-      if (value.length !== 36) return value
-      const lower = value.toLowerCase()
-      return lower !== value && UUID.test(value) ? lower : value
+      return canonicalId(value)
     }
     if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
     if (typeof value === 'bigint') return String(value)

@@ -98,6 +98,47 @@ describe('shredding', () => {
     expect(ledger.entries).toEqual([])
   })
 
+  test('finds a UUID in either case: rows keep it in lower case, room.encrypt as it was given', async () => {
+    const w = await withScopes()
+    const upper = '550E8400-E29B-41D4-A716-446655440000'
+    const scopes = [upper, upper.toLowerCase()].flatMap((subject) => [
+      { tenant: 'acme', subject },
+      { tenant: 'acme', subject, bucket: '2026' },
+    ])
+    await w.manager.ensureActive('data', scopes.map(scoped))
+    expect(await w.manager.shred({ tenant: 'acme', subject: upper })).toHaveLength(4)
+    for (const scope of scopes) expect(statesOf(w, scope)).toEqual(['destroyed'])
+    expect(statesOf(w, { tenant: 'acme', subject: '8' })).toEqual(['active'])
+  })
+
+  test('takes keys that were made at the same moment, and says so when that never ends', async () => {
+    const ledger = editableLedger()
+    const w = await withScopes(ledger)
+    const { append } = ledger
+    let made = 0
+    let most = 2
+    ledger.append = async (entries) => {
+      if (made < most) await w.manager.ensureActive('data', [scoped({ tenant: 'acme', subject: `late ${made++}` })])
+      return append(entries)
+    }
+    const counts: number[] = []
+    const shredded = await w.manager.shred({ tenant: 'acme' }, { onProgress: (keys) => counts.push(keys) })
+    expect([shredded.length, counts]).toEqual([8, [6, 7, 8]])
+    expect(shredded.every(({ destroyedAt }) => destroyedAt !== null)).toBe(true)
+    for (const late of [0, 1]) expect(statesOf(w, { tenant: 'acme', subject: `late ${late}` })).toEqual(['destroyed'])
+
+    most = Number.POSITIVE_INFINITY
+    await w.manager.ensureActive('data', [scoped({ tenant: 'acme', subject: 'one more' })])
+    await expect(w.manager.shred({ tenant: 'acme' })).rejects.toMatchObject({ fault: 'conflict' })
+  })
+
+  test('refuses the bucket whose key proves receipts', async () => {
+    const w = await withScopes()
+    const receipt = await w.manager.proveReport({ kind: 'shred', store: 'tests' })
+    await expect(w.manager.shred({ bucket: 'strongroom.reports' })).rejects.toThrow(InvalidInputError)
+    expect(await w.manager.verifyReport(receipt)).toMatchObject({ genuine: true })
+  })
+
   test('changes nothing in a dry run', async () => {
     const ledger = editableLedger()
     const w = await withScopes(ledger)
@@ -203,6 +244,24 @@ describe('an old copy of the key store that is put back', () => {
     expect(ledger.entries).toHaveLength(3)
     await w.again({ shredLedger: ledger })
     expect(await manager.replayShreds()).toEqual([])
+  })
+
+  test('that holds keys which wait to be destroyed keeps nobody out, and a replay destroys them', async () => {
+    const ledger = editableLedger()
+    const w = await withScopes(ledger)
+    let commits = 0
+    w.store.before = (call) => {
+      if (call === 'commit' && ++commits === 2) throw new Error('killed')
+    }
+    const scope = { tenant: 'acme', subject: '7' }
+    await expect(w.manager.shred(scope)).rejects.toThrow('killed')
+    w.store.before = () => {}
+    expect(statesOf(w, scope)).toEqual(['destroy_scheduled', 'destroy_scheduled'])
+    const other = await w.again({ shredLedger: ledger })
+    expect(await other.manager.replayShreds()).toHaveLength(3)
+    expect(statesOf(w, scope)).toEqual(['destroyed', 'destroyed'])
+    expect(ledger.entries).toHaveLength(3)
+    expect(await other.manager.replayShreds()).toEqual([])
   })
 
   test('is not refused for keys that it never had', async () => {
