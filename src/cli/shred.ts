@@ -5,9 +5,9 @@ import { replayShreds, type ShredOptions, type ShredReceipt, shred, shredExpired
 import { confirm } from './confirm.ts'
 import { countAloud } from './count-aloud.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
-import { CommandError, type Output } from './output.ts'
+import { CommandError, type Output, ProblemsFound } from './output.ts'
 import { closeTables } from './record-tables.ts'
-import { writeReport } from './report-rotation.ts'
+import { reserveReport } from './report-file.ts'
 import { type ScopeOptions, scopeOf, withScopeOptions } from './scope-options.ts'
 import { table } from './table.ts'
 import { untilInterrupted } from './until-interrupted.ts'
@@ -41,6 +41,8 @@ export function addShred(program: Command, output: Output): void {
       const config = await commandConfig(command)
       if (!options.dryRun) await confirm(output, work.consequence, work.word, options.yes === true)
       const onProgress = countAloud(output, 'shred', 'keys')
+      // Before anything is destroyed: an erasure whose receipt cannot be written would have to be proved another way.
+      const out = options.out === undefined ? undefined : await reserveReport(options.out)
       try {
         const receipt = await untilInterrupted(
           (signal) =>
@@ -57,12 +59,15 @@ export function addShred(program: Command, output: Output): void {
             ),
           'run it again: it goes on where it stopped',
         )
-        if (options.out !== undefined) {
-          await writeReport(options.out, receipt)
-        }
+        await out?.write(receipt)
         if (options.json) output.json(receipt)
         else print(receipt, output)
+        if (work.named && receipt.keys.length === 0) {
+          output.say(receipt.finality.because)
+          throw new ProblemsFound()
+        }
       } finally {
+        await out?.close()
         await closeTables(config)
       }
     })
@@ -72,6 +77,8 @@ interface Work {
   /** What to type before it is done. */
   readonly word: string
   readonly consequence: string
+  /** Whether it is a scope that somebody named, which is expected to have a key. */
+  readonly named: boolean
   readonly run: (config: StrongroomConfig, keys: KeyManager, options: ShredOptions) => Promise<Proved<ShredReceipt>>
 }
 
@@ -90,12 +97,12 @@ function workOf(options: ShredCommandOptions): Work {
       .map(([part, value]) => `${part} ${value}`)
       .join(', ')
     const consequence = `erase ${name}: every key of it is destroyed, and what they encrypted can never be read again; there is no way back`
-    return { word, consequence, run: (config, keys, settings) => shred(config, keys, scope, settings) }
+    return { word, consequence, named: true, run: (config, keys, settings) => shred(config, keys, scope, settings) }
   }
   const consequence = 'destroy keys; what they encrypted can never be read again, and there is no way back'
   return options.expired
-    ? { word: 'expired', consequence: `expired: ${consequence}`, run: shredExpired }
-    : { word: 'replay', consequence: `replay the ledger: ${consequence}`, run: replayShreds }
+    ? { word: 'expired', consequence: `expired: ${consequence}`, named: false, run: shredExpired }
+    : { word: 'replay', consequence: `replay the ledger: ${consequence}`, named: false, run: replayShreds }
 }
 
 function print({ scope, keys, tables, remains, finality, dryRun }: ShredReceipt, output: Output): void {

@@ -18,6 +18,8 @@ export interface ClearedTable {
   readonly readable: number
   /** Rows whose index columns were emptied now. */
   readonly cleared: number
+  /** Rows that others kept filling again until it gave up; 0 when a whole pass found none. */
+  readonly left: number
   /** Index columns that cannot be emptied, because the database wants a value there. */
   readonly kept: readonly string[]
 }
@@ -91,8 +93,9 @@ export async function clearTags(
       after = page.at(-1)?.key
       if (page.length < BATCH) break
     }
-    const result = { record: schema.name, table: table.name, rows, readable, cleared: dryRun ? filled : cleared, kept }
-    if (filled === 0 || dryRun || pass === MAX_PASSES) return result
+    if (filled > 0 && !dryRun && pass < MAX_PASSES) continue
+    const counts = { rows, readable, cleared: dryRun ? filled : cleared, left: dryRun ? 0 : filled }
+    return { record: schema.name, table: table.name, ...counts, kept }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ShredLedger } from '../key-store.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Proved } from '../keys/report-proof.ts'
-import { describeScope, encodeScope, type KeyScope } from '../keys/scope.ts'
+import { canonicalScope, describeScope, encodeScope, type KeyScope } from '../keys/scope.ts'
 import type { ShreddedKey } from '../keys/shred-keys.ts'
 import type { AnyRecord } from '../records/record-types.ts'
 import type { Table } from '../table.ts'
@@ -51,12 +51,16 @@ export interface ShredReceipt {
   readonly dryRun: boolean
   readonly keys: readonly ShreddedKey[]
   readonly tables: readonly ClearedTable[]
+  /** Records that can have rows of the scope and have no table: nobody looked at them. */
+  readonly unseen: readonly string[]
   readonly ledger: string | null
   /** What this did not reach, in plain words. */
   readonly remains: readonly string[]
   readonly finality: Finality
 }
 
+const EXPIRED = 'expired keys'
+const LEDGER = 'ledger'
 const DAY_MS = 86_400_000
 
 /**
@@ -67,7 +71,7 @@ const DAY_MS = 86_400_000
  * @param parts the configuration
  * @param keys `room.keys`
  * @returns a receipt, with its proof
- * @throws InvalidInputError for the empty scope
+ * @throws InvalidInputError for the empty scope, and for the bucket `strongroom.reports`, whose key proves receipts
  * @throws KeyRecordError, KeyStoreError, TableError (`ERR_TABLE`)
  */
 export async function shred(
@@ -79,14 +83,16 @@ export async function shred(
   const shredded = await keys.shred(scope, options)
   const gone = { ...options, shredded: new Set(shredded.map(({ id }) => id)) }
   const tables: ClearedTable[] = []
-  const remains: string[] = []
+  const unseen: string[] = []
+  const own = canonicalScope(scope)
   for (const [name, schema] of Object.entries(parts.records ?? {})) {
     if (!hasRowsOf(schema, scope)) continue
     const table = parts.tables?.[name]
-    if (table !== undefined) tables.push(await clearTags(parts.name, schema, table, scope, gone))
-    else remains.push(`record ${name} has no table: its rows were not looked at, and its index columns not emptied`)
+    if (table !== undefined) tables.push(await clearTags(parts.name, schema, table, own, gone))
+    else unseen.push(name)
   }
-  return receipt(parts, keys, describeScope(encodeScope(scope, parts.name)), shredded, tables, remains, options)
+  const found = { scope: describeScope(encodeScope(own, parts.name)), keys: shredded, tables, unseen, missed: [] }
+  return receipt(parts, keys, found, options)
 }
 
 /** Shreds every key whose `expiresAt` has come. @returns a receipt, with its proof */
@@ -95,7 +101,8 @@ export async function shredExpired(
   keys: KeyManager,
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
-  return receipt(parts, keys, 'expired keys', await keys.shredExpired(options), [], [], options)
+  const shredded = await keys.shredExpired(options)
+  return receipt(parts, keys, { scope: EXPIRED, keys: shredded, tables: [], unseen: [], missed: [] }, options)
 }
 
 /** Shreds again what an old copy of the key store brought back. @returns a receipt, with its proof */
@@ -105,8 +112,11 @@ export async function replayShreds(
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
   const shredded = await keys.replayShreds(options)
-  const remains = ['index columns that a restored backup of the data brought back: shred the scope again']
-  return receipt(parts, keys, 'ledger', shredded, [], shredded.length === 0 ? [] : remains, options)
+  const missed =
+    shredded.length === 0
+      ? []
+      : ['index columns that a restored backup of the data brought back: shred the scope again']
+  return receipt(parts, keys, { scope: LEDGER, keys: shredded, tables: [], unseen: [], missed }, options)
 }
 
 /**
@@ -114,17 +124,15 @@ export async function replayShreds(
  * that opens it, wrapped by the KMS: as long as such a backup and that KMS key exist, somebody with both can read.
  */
 export function finality(
-  { keys, tables }: Pick<ShredReceipt, 'keys' | 'tables'>,
+  { scope, keys, tables, unseen }: Pick<ShredReceipt, 'scope' | 'keys' | 'tables' | 'unseen'>,
   backups: BackupPolicy | undefined,
   now: Date,
 ): Finality {
-  const open = tables
-    .filter(({ readable }) => readable > 0)
-    .map(({ table, readable }) => `${readable} rows of ${table}`)
-  if (open.length > 0) {
-    const because = `${open.join(', ')} still hold values that are not under these keys: delete or re-encrypt them`
-    return { status: 'scheduled', final: null, because }
+  const open = unfinished(tables, unseen)
+  if (keys.length === 0 && scope !== EXPIRED && scope !== LEDGER) {
+    open.unshift('no key of this scope was found: nothing was erased')
   }
+  if (open.length > 0) return { status: 'scheduled', final: null, because: open.join('; ') }
   const times = keys.map(({ destroyedAt }) => (destroyedAt === null ? Number.NaN : Date.parse(destroyedAt)))
   if (times.some(Number.isNaN)) return { status: 'scheduled', final: null, because: 'keys are not destroyed yet' }
   if (times.length === 0) return { status: 'final', final: now.toISOString(), because: 'there was no key' }
@@ -143,20 +151,45 @@ export function finality(
   return { status, final: until.toISOString(), because }
 }
 
+/** What is to be done before an erasure is one, in plain words. */
+function unfinished(tables: readonly ClearedTable[], unseen: readonly string[]): string[] {
+  const open = tables
+    .filter(({ readable }) => readable > 0)
+    .map(({ table, readable }) => `${readable} rows of ${table}`)
+  const full = tables
+    .filter(({ rows, left, kept }) => left > 0 || (rows > 0 && kept.length > 0))
+    .map(({ table, rows, left, kept }) => `${kept.length > 0 ? rows : left} rows of ${table}`)
+  return [
+    ...(open.length === 0
+      ? []
+      : [`${open.join(', ')} still hold values that are not under these keys: delete or re-encrypt them`]),
+    ...(full.length === 0
+      ? []
+      : [`${full.join(', ')} still have filled index columns: delete them, or let them be null and shred again`]),
+    ...(unseen.length === 0 ? [] : [`nobody looked at rows of ${unseen.join(', ')}: name a table and shred again`]),
+  ]
+}
+
+/** What was found and done, and what else is to be said. */
+type Found = Pick<ShredReceipt, 'scope' | 'keys' | 'tables' | 'unseen'> & { readonly missed: readonly string[] }
+
 async function receipt(
   parts: ShredParts,
   keys: KeyManager,
-  scope: string,
-  shredded: readonly ShreddedKey[],
-  tables: readonly ClearedTable[],
-  missed: readonly string[],
+  { missed, ...found }: Found,
   { now = new Date(), reason = null, dryRun = false }: { now?: Date; reason?: string | null; dryRun?: boolean },
 ): Promise<Proved<ShredReceipt>> {
   const remains = [
     ...missed,
-    ...tables.flatMap(({ table, kept }) =>
+    ...found.unseen.map(
+      (name) => `record ${name} has no table: its rows were not looked at, and its index columns not emptied`,
+    ),
+    ...found.tables.flatMap(({ table, kept }) =>
       kept.map((column) => `${table}.${column} must hold a value: it was not emptied`),
     ),
+    ...found.tables
+      .filter(({ left }) => left > 0)
+      .map(({ table, left }) => `others kept filling index columns of ${left} rows of ${table}`),
     ...(parts.shredLedger === undefined
       ? ['there is no shredLedger: a restored backup of the key store brings the keys back unnoticed']
       : []),
@@ -167,14 +200,15 @@ async function receipt(
     format: 1,
     store: parts.name,
     at: now.toISOString(),
-    scope,
+    scope: found.scope,
     reason,
     dryRun,
-    keys: shredded,
-    tables,
+    keys: found.keys,
+    tables: found.tables,
+    unseen: found.unseen,
     ledger: parts.shredLedger?.name ?? null,
     remains,
-    finality: finality({ keys: shredded, tables }, parts.backups, now),
+    finality: finality(found, parts.backups, now),
   } as const
   // A proof may have to make its key first, and a dry run changes nothing.
   return dryRun ? { ...body, proof: '' } : keys.proveReport(body)

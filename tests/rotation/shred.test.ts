@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
 import { KeyRecordError, KeyUnavailableError } from '../../src/errors.ts'
+import { text } from '../../src/records/field.ts'
+import { defineRecord } from '../../src/records/schema.ts'
 import { finality, type ShredReceipt, shred } from '../../src/rotation/shred.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
@@ -152,8 +154,49 @@ describe('shredding a person', () => {
     expect(receipt.remains.join('\n')).toMatch(
       /record patients has no table[\s\S]*record visits has no table[\s\S]*no shredLedger/,
     )
+    expect(receipt).toMatchObject({ unseen: ['patients', 'visits'], finality: { status: 'scheduled', final: null } })
+    expect(receipt.finality.because).toContain('nobody looked at rows of patients, visits')
+    const later = new Date(Date.now() + DAY_MS)
+    expect(finality(receipt, { keepDays: 0 }, later)).toMatchObject({ status: 'scheduled', final: null })
+    expect(finality({ ...receipt, unseen: [] }, { keepDays: 0 }, later)).toMatchObject({ status: 'final' })
+  })
+
+  test('is never final for a scope of which no key was found', async () => {
     const odd = await shred(config, room.keys, { tenant: 'south', subject: 'no number' })
     expect(odd).toMatchObject({ keys: [], tables: [{ rows: 0 }, { rows: 0 }] })
+    const because = 'no key of this scope was found: nothing was erased'
+    expect(odd.finality).toEqual({ status: 'scheduled', final: null, because })
+    expect(finality({ ...odd, scope: 'expired keys' }, undefined, new Date())).toMatchObject({ status: 'final' })
+  })
+
+  test('takes a UUID in either case', async () => {
+    const upper = '550E8400-E29B-41D4-A716-446655440000'
+    const lower = upper.toLowerCase()
+    const owners = defineRecord(
+      'owners',
+      { email: text({ index: { column: 'tag', rows: 1000 } }) },
+      { id: 'id', tenant: 'clinic', subject: 'id' },
+    )
+    const own = await openStrongroom({ ...config, records: { owners }, tables: {}, migrations: {} })
+    const [values] = await own.records.owners.encryptMany([{ id: upper, clinic: 'north', email: 'a@example.com' }])
+    const row = { ...values, id: lower } as Record<string, unknown>
+    const owned: Table = {
+      ...(config.tables?.patients as Table),
+      name: 'owners',
+      describe: async () => {
+        const column = { name: 'tag', nullable: true, holds: 'text', type: 'text', width: null } as const
+        return { columns: [column], primaryKey: ['id'], indexes: [], estimatedRows: 1, bytes: 0 }
+      },
+      page: async ({ equals }) => (equals?.id === lower ? [{ key: [lower], values: row }] : []),
+      write: async (changes) => changes.map(({ set }) => Object.assign(row, set) === row),
+    }
+    const receipt = await shred({ ...config, records: { owners }, tables: { owners: owned } }, own.keys, {
+      tenant: 'north',
+      subject: upper,
+    })
+    expect(receipt).toMatchObject({ keys: [{ purpose: 'data' }], tables: [{ rows: 1, cleared: 1, readable: 0 }] })
+    expect(row.tag).toBe(null)
+    await own.close()
   })
 })
 
@@ -168,6 +211,19 @@ test('an index column that must hold a value is left, and named', async () => {
   const receipt = await shred(strict, room.keys, scopeOf(37))
   expect(receipt.tables[1]).toMatchObject({ rows: 2, cleared: 0, kept: ['reason_index'] })
   expect(receipt.remains).toContain('postgres visits.reason_index must hold a value: it was not emptied')
+  expect(receipt.finality).toMatchObject({ status: 'scheduled', final: null })
+  expect(receipt.finality.because).toContain('2 rows of postgres visits still have filled index columns')
+  expect(finality(receipt, { keepDays: 0 }, new Date(Date.now() + DAY_MS))).toMatchObject({ status: 'scheduled' })
+})
+
+test('rows that others fill again and again are named, and the erasure is not final', async () => {
+  const tables = config.tables as { patients: Table; visits: Table }
+  const busy: Table = { ...tables.visits, write: async (changes) => changes.map(() => false) }
+  const receipt = await shred({ ...config, tables: { ...tables, visits: busy } }, room.keys, scopeOf(37))
+  expect(receipt.tables).toMatchObject([{ left: 0 }, { rows: 2, cleared: 0, left: 2 }])
+  expect(receipt.remains).toContain('others kept filling index columns of 2 rows of postgres visits')
+  expect(finality(receipt, { keepDays: 0 }, new Date(Date.now() + DAY_MS))).toMatchObject({ status: 'scheduled' })
+  expect((await shred(config, room.keys, scopeOf(37))).tables[1]).toMatchObject({ cleared: 2, left: 0 })
 })
 
 describe('a process that is killed while it shreds', () => {
@@ -244,6 +300,36 @@ describe('strongroom shred', () => {
     writeFileSync(join(folder, 'edited.json'), 'no json')
     expect(await strongroom('report', 'verify', join(folder, 'edited.json'))).toMatchObject({ code: 1 })
     expect(await strongroom('shred', '--expired', '--yes', '--json')).toMatchObject({ code: 0 })
+  })
+
+  test('destroys nothing when the receipt cannot be written, and leaves no file when it fails', async () => {
+    const args = ['shred', '--tenant', 'north', '--subject', '28', '--yes', '--out']
+    const taken = join(folder, 'taken.json')
+    writeFileSync(taken, 'mine')
+    const refused = await strongroom(...args, taken)
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('it exists already; nothing was done')])
+    expect(readFileSync(taken, 'utf8')).toBe('mine')
+    expect(await strongroom(...args, join(folder, 'no folder', 'receipt.json'))).toMatchObject({ code: 1 })
+    expect((await room.keys.list({ scope: scopeOf(28) }))[0]?.state).toBe('active')
+
+    const failed = join(folder, 'failed.json')
+    const bucket = ['shred', '--bucket', 'strongroom.reports', '--yes', '--out', failed]
+    expect(await strongroom(...bucket)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('strongroom.reports'),
+    })
+    expect(existsSync(failed)).toBe(false)
+    expect(await strongroom(...args, failed)).toMatchObject({ code: 0 })
+    expect(statSync(failed).mode & 0o777).toBe(0o600)
+  })
+
+  test('fails for a scope of which there is no key', async () => {
+    const none = await strongroom('shred', '--tenant', 'north', '--subject', '999', '--yes', '--json')
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('no key of this scope was found')])
+    expect(JSON.parse(none.stdout)).toMatchObject({ keys: [], finality: { status: 'scheduled', final: null } })
+    const dry = await strongroom('shred', '--tenant', 'north', '--subject', '999', '--dry-run')
+    expect([dry.code, dry.stderr]).toEqual([1, expect.stringContaining('no key of this scope was found')])
+    expect(await strongroom('shred', '--replay', '--yes')).toMatchObject({ code: 0 })
   })
 
   test('a restored copy of the key store is refused by everything, until the ledger is replayed by one command', async () => {
