@@ -78,6 +78,8 @@ export async function verifyMigration(parts: MigrationParts, options: MigrationO
  */
 export async function switchMigration(parts: MigrationParts, options: MigrationOptions = {}): Promise<MigrationReport> {
   return runStep('switch', parts, options, async (held) => {
+    // One that was killed behind its last phase is run again by whoever did not hear that it was done.
+    if (held.phase === 'switched') return { complete: true }
     const [before, after] = [layoutOf(parts.migration, false), layoutOf(parts.migration, true)]
     let last: StepEnd | undefined
     // A switch that was cut short may have left no guard, and applications may have gone on for hours since.

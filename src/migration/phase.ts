@@ -33,7 +33,7 @@ export type MigrationStep = 'run' | 'verify' | 'switch' | 'clean' | 'rollback'
 const ALLOWED: Readonly<Record<MigrationStep, readonly MigrationPhase[]>> = {
   run: ['add', 'backfill', 'index', 'verify', 'verified', 'compare', 'rolled-back'],
   verify: ['verify', 'verified', 'compare', 'switched'],
-  switch: ['verified', 'compare', 'switch', 'catch-up'],
+  switch: ['verified', 'compare', 'switch', 'catch-up', 'switched'],
   clean: ['switched', 'clean', 'rolled-back', 'undo'],
   rollback: [
     'add',
