@@ -10,7 +10,7 @@ import {
 } from 'drizzle-orm'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
-import { assertReadable, assertWithoutLimit, type NamedTable } from '../../src/mapping/query-text.ts'
+import { assertFilterable, assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type {
   AnyRecord,
@@ -99,7 +99,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
    *
    * @param name a field with one index, or an index column
    * @param select makes the query with the condition, as `(where) => db.select().from(table).where(where)`
-   * @throws InvalidInputError when the query has a limit and the index is not unique
+   * @throws InvalidInputError when the index is not unique and the query has a limit or writes
    */
   async search<Name extends Searchable<Schema>, Row extends Identity<Schema>>(
     name: Name,
@@ -111,7 +111,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     const tags = await this.#record.cipher.indexMany(name, [value], options as { tenant?: unknown })
     const stored = tags.map((tag) => StoredValue.wrap(tag as string))
     const query = select(inArray(this.#columns[column] as never, stored) as SQL)
-    if (!unique) assertWithoutLimit(query.toSQL().sql, this.#record, column)
+    if (!unique) assertFilterable(query.toSQL().sql, this.#record, column)
     return this.#record.cipher.filter(await this.decrypt(query), name, value)
   }
 

@@ -2,7 +2,7 @@ import type { DataSource, EntityManager, EntityTarget, FindManyOptions, FindOpti
 import { In } from 'typeorm'
 import { InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
-import { assertWithoutLimit } from '../../src/mapping/query-text.ts'
+import { limited } from '../../src/mapping/query-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type {
   AnyRecord,
@@ -105,9 +105,7 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
     find: FindManyOptions<Of> & { readonly where?: FindOptionsWhere<Of> } = {},
   ): Promise<Of[]> {
     const { column, unique } = this.#record.search(name)
-    if (!unique && (find.take !== undefined || find.skip !== undefined)) {
-      assertWithoutLimit(' limit ', this.#record, column)
-    }
+    if (!unique && (find.take !== undefined || find.skip !== undefined)) throw limited(this.#record, column)
     const tags = await this.#record.cipher.indexMany(name, [value], options as { tenant?: unknown })
     const where = { ...find.where, [column]: In(tags.map((tag) => StoredValue.wrap(tag as string))) }
     const rows = await manager.find(this.#entity, { ...find, where } as FindManyOptions<Of>)

@@ -12,9 +12,7 @@ class InFlight {
     try {
       await promise
     } catch (error) {
-      await undefined // TypeORM announces the other entities in the same turn.
-      await Promise.allSettled(this.#pending)
-      this.undo()
+      await this.settle()
       throw error
     } finally {
       this.#pending.delete(promise)
@@ -29,6 +27,13 @@ class InFlight {
   undo(): void {
     for (const undo of this.#undo) undo()
     this.#undo.clear()
+  }
+
+  /** Like `undo`, once all that was begun has ended: what is encrypted later would stay. */
+  async settle(): Promise<void> {
+    await undefined // TypeORM announces the other entities in the same turn.
+    await Promise.allSettled(this.#pending)
+    this.undo()
   }
 
   /** Forgets what was written, once its transaction needs no undoing any more. */

@@ -85,17 +85,35 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     for (const name of Object.keys(row)) entity[name] = plain[name]
   }
 
-  beforeQuery({ query, parameters }: BeforeQueryEvent): void {
-    const list = Array.isArray(parameters) ? parameters : []
-    for (const parameter of list) if (parameter instanceof Unencrypted) throw parameter.error
-    if (!query.includes(this.#named.table)) return
-    assertReadable(query, this.#named)
-    assertWrites(query, list, this.#named)
+  beforeQuery({ query, parameters, queryRunner }: BeforeQueryEvent): void {
+    try {
+      this.#assertQuery(query, Array.isArray(parameters) ? parameters : [])
+    } catch (error) {
+      inFlight(queryRunner).undo()
+      throw error
+    }
   }
 
   /** A write that fails leaves entities as the application knows them. */
   afterQuery({ success, queryRunner }: { success: boolean; queryRunner: QueryRunner }): void {
     if (!success) inFlight(queryRunner).undo()
+  }
+
+  /** So does a write that fails without a query that fails: by another subscriber, or by a value that the driver refuses. */
+  afterTransactionRollback({ queryRunner }: { queryRunner: QueryRunner }): Promise<void> {
+    return inFlight(queryRunner).settle()
+  }
+
+  /** The application may have caught the error of such a write, and gone on. */
+  afterTransactionCommit({ queryRunner }: { queryRunner: QueryRunner }): Promise<void> {
+    return inFlight(queryRunner).settle()
+  }
+
+  #assertQuery(query: string, parameters: readonly unknown[]): void {
+    for (const parameter of parameters) if (parameter instanceof Unencrypted) throw parameter.error
+    if (!query.toLowerCase().includes(this.#named.table.toLowerCase())) return
+    assertReadable(query, this.#named)
+    assertWrites(query, parameters, this.#named)
   }
 
   async #update(changed: Entity, stored: Entity, queryRunner: QueryRunner): Promise<void> {

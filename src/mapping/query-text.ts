@@ -1,7 +1,14 @@
 import { InvalidInputError } from '../errors.ts'
 import type { MappedRecord } from './mapped-record.ts'
+import { endOf, sqlText, startOf } from './sql-text.ts'
 
 const OPERATOR = /^\s*(=|<|>|!=|~|not\b|i?like\b|in\b|between\b|is\b|similar\b|@)/i
+const OPERATOR_BEFORE = /([=<>~@]|\b(like|in|to|between|distinct\s+from|between\s+\S+\s+and))\s*$/i
+const CAST = /^(\s*::\s*"?\w+"?(\s+(varying|precision))?(\s*\(\d+\))?(\[\])?|\s+collate\s+\S+)+/i
+const KEYWORD =
+  /^(and|or|not|where|on|having|when|then|else|case|by|over|select|from|join|distinct|as|exists|is|like|between)$/i
+const LIST_ENDS = /;|\b(?:limit|offset|fetch|for|having|window|union|order|rows|range|groups|returning)\b/gi
+const WHERE = /\bwhere\b/gi
 const IS_NULL = /^\s*is (not )?null\b/i
 
 /** A table of a record as the text of a query names it. */
@@ -21,33 +28,64 @@ export interface NamedTable {
  */
 export function assertReadable(text: string, named: NamedTable): void {
   const { record, columns } = named
-  // What an insert or update sets is checked value by value.
-  const last = text.search(/ where (?!.* where )/is)
-  const conditions = /^\s*(\(|select|with)/i.test(text) ? text : last < 0 ? '' : text.slice(last)
-  const others = otherAliases(text, named.table)
+  const { names, bare } = sqlText(text) ?? { names: text, bare: text }
+  const from = conditionsFrom(bare)
+  const others = otherAliases(names, named.table)
   for (const [field, name] of columns) {
     if (!record.isEncrypted(field)) continue
-    const found = (within: string) => occurrences(within, name, others)
-    for (const clause of conditions.matchAll(/\b(order|group) by ([^)]*?)(?= limit | offset | for |\)|$)/gi)) {
-      if (found(clause[2] as string).length === 0) continue
-      throw clause[1]?.toLowerCase() === 'order' ? record.ordered(field) : record.compared(field)
+    const found = occurrences(names, name, others).filter(([start]) => start >= from)
+    for (const { index, 0: words } of bare.matchAll(/\b(?:order|group|partition)\s+by\b/gi)) {
+      const end = endOf(bare, index + words.length, LIST_ENDS)
+      if (!found.some(([start]) => start > index && start < end)) continue
+      throw /^order/i.test(words) ? record.ordered(field) : record.compared(field)
     }
-    for (const behind of found(conditions)) {
-      if (record.showsNull(field) && IS_NULL.test(behind)) continue
-      if (OPERATOR.test(behind)) throw record.compared(field)
+    for (const [start, end] of found) {
+      if (record.showsNull(field) && IS_NULL.test(bare.slice(end))) continue
+      if (isCompared(bare, start, end)) throw record.compared(field)
     }
-    if (/^\s*select distinct /i.test(text) && found(text).length > 0 && !/"distinctAlias"|`distinctAlias`/.test(text)) {
+    const isDistinct = /^\s*select\s+distinct\s/i.test(bare) && !/"distinctAlias"|`distinctAlias`/.test(names)
+    if (isDistinct && found.length > 0) {
       throw new InvalidInputError(`${record.name}.${field} differs in every row, so distinct cannot merge rows`)
     }
   }
 }
 
-/** What stands behind each place where a column is named, unless it is that of another table. */
-function occurrences(text: string, name: string, others: ReadonlySet<string>): string[] {
-  const pattern = new RegExp(`(?:["\`]([^"\`]+)["\`]\\.)?["\`]${escaped(name)}["\`]`, 'g')
-  return [...text.matchAll(pattern)]
+/** Where the part of a statement starts that chooses rows: what an insert or update sets is checked value by value. */
+function conditionsFrom(bare: string): number {
+  if (/^\s*(\(|select|with)/i.test(bare)) return 0
+  let from = endOf(bare, 0, WHERE)
+  // An insert may have one for the index of its conflict, before what it sets.
+  while (/^\s*insert\b/i.test(bare)) {
+    const next = endOf(bare, from + 1, WHERE)
+    if (next >= bare.length) break
+    from = next
+  }
+  return from
+}
+
+/** Where a column is named, unless it is that of another table. */
+function occurrences(names: string, name: string, others: ReadonlySet<string>): (readonly [number, number])[] {
+  const pattern = `(?:(?:(?:["\`][^"\`]+["\`]|\\b\\w+)\\.)*(?:["\`]([^"\`]+)["\`]|\\b\\w+)\\.)?["\`]${escaped(name)}["\`]`
+  return [...names.matchAll(new RegExp(pattern, 'g'))]
     .filter((found) => !others.has(found[1] ?? ''))
-    .map((found) => text.slice(found.index + found[0].length))
+    .map((found) => [found.index, found.index + found[0].length] as const)
+}
+
+/** Whether an operator stands next to an expression, or next to the calls and parentheses around it. */
+function isCompared(bare: string, start: number, end: number): boolean {
+  const behind = bare.slice(end).replace(CAST, '')
+  if (OPERATOR.test(behind) || OPERATOR_BEFORE.test(bare.slice(0, start))) return true
+  const open = startOf(bare, start)
+  const close = endOf(bare, end)
+  const within = bare.slice(open + 1, close)
+  if (open < 0 || /^\s*(select|with|values)\b/i.test(within)) return false
+  const called = /\w+\s*$/.exec(bare.slice(0, open))
+  const name = called?.[0].trim() ?? ''
+  if (/^(in|any|all|some|using)$/i.test(name)) return true
+  if (/^count$/i.test(name)) return false
+  const isCall = name !== '' && !KEYWORD.test(name)
+  if (!isCall && /\b(and|or)\b/i.test(within)) return false
+  return isCompared(bare, isCall ? (called as RegExpExecArray).index : open, close + 1)
 }
 
 /** The aliases and tables of a query that are not the table's. */
@@ -62,10 +100,17 @@ function otherAliases(text: string, table: string): Set<string> {
   return others
 }
 
-/** Refuses a limit where rows are dropped after they were read. */
-export function assertWithoutLimit(text: string, record: MappedRecord, index: string): void {
-  if (/ (limit|offset|fetch) /i.test(text))
-    throw record.notUnique(index, 'a limit could cut off the row that you search')
+/** Refuses a limit, and anything but a select, where rows are dropped after they were read. */
+export function assertFilterable(text: string, record: MappedRecord, index: string): void {
+  const bare = sqlText(text)?.bare ?? text
+  if (!/^[\s(]*(select|with)\b/i.test(bare) || /(?<!\bfor\s+(no\s+key\s+)?)\b(insert|update|delete)\b/i.test(bare))
+    throw record.notUnique(index, 'a write could change rows that you do not search')
+  if (/\b(limit|offset|fetch)\b/i.test(bare)) throw limited(record, index)
+}
+
+/** An error for a limit where rows are dropped after they were read. */
+export function limited(record: MappedRecord, index: string): InvalidInputError {
+  return record.notUnique(index, 'a limit could cut off the row that you search')
 }
 
 function escaped(name: string): string {

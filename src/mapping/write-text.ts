@@ -2,6 +2,15 @@ import { InvalidInputError } from '../errors.ts'
 import { looksEncrypted } from '../format/field.ts'
 import type { MappedRecord } from './mapped-record.ts'
 import type { NamedTable } from './query-text.ts'
+import { endOf, listItems, type SqlText, sqlText } from './sql-text.ts'
+
+const NAME = '(?:"[^"]+"|`[^`]+`|\\w+)'
+// Not `for update`, `do update set`, `on duplicate key update`, `on update cascade`, triggers, grants and functions.
+const WRITE =
+  /(?<!\b(?:for|key|on|or|after|before|of|grant|revoke)\s+|\bdo\s+(?=update\s+set\b)|[.\w])(?:update|(?:insert|merge|replace|copy|load)(?!\s*\())\b(?!\s*,|\s+(?:on|of)\b)/gi
+const SET_ENDS = /;|\b(?:where|returning|order|limit)\b|(?<!\bdistinct\s+)\bfrom\b/gi
+const ASSIGNED = new RegExp(`^\\s*(?:${NAME}\\s*\\.\\s*)*(${NAME})\\s*=\\s*`)
+const VALUE = /^(\$\d+|\?|null|default)(?:::\w+)?$/i
 
 /**
  * Refuses a statement that would write something other than a ciphertext into an encrypted column, or change what values are
@@ -11,83 +20,132 @@ import type { NamedTable } from './query-text.ts'
  * @throws InvalidInputError
  */
 export function assertWrites(text: string, parameters: readonly unknown[], named: NamedTable): void {
-  const table = `["\`]?${named.table.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}["\`]?`
-  if (new RegExp(`^\\s*(merge|replace|copy)\\b.*\\b${table}`, 'is').test(text)) throw unread(named.record)
-  if (new RegExp(`^\\s*insert\\b.*?\\binto\\s+(["\`]?\\w+["\`]?\\.)?${table}(?![\\w"\`])`, 'is').test(text)) {
-    assertInsert(text, parameters, named)
+  const sql = sqlText(text)
+  if (sql === undefined) {
+    if (text.search(WRITE) >= 0 && isNamed(text, named)) throw unread(named.record)
     return
   }
-  const update = new RegExp(
-    `^\\s*update\\s+(["\`]?\\w+["\`]?\\.)?${table}(\\s+(as\\s+)?["\`]?\\w+["\`]?)?\\s+set\\s`,
-    'is',
-  ).exec(text)
-  if (update !== null) assertSet(text, update[0].length, parameters, named)
+  for (const { index, 0: verb } of sql.bare.matchAll(WRITE)) {
+    const write = new Write(sql, index + verb.length, parameters, named)
+    if (/^insert$/i.test(verb)) write.assertInsert()
+    else if (/^update$/i.test(verb)) write.assertUpdate()
+    else if (isNamed(sql.names.slice(index), named)) throw unread(named.record)
+  }
 }
 
-function assertInsert(text: string, parameters: readonly unknown[], named: NamedTable): void {
-  const parsed = /\binto\s+[^(]*\(([^)]*)\)\s*values\s*/is.exec(text)
-  if (parsed === null) throw unread(named.record)
-  const columns = (parsed[1] as string).split(',').map((column) => column.trim().replace(/^["`]|["`]$/g, ''))
-  let at = parsed.index + parsed[0].length
-  let placeholders = count(text.slice(0, at))
-  while (text[at] === '(') {
-    const end = text.indexOf(')', at)
-    const values = text.slice(at + 1, end).split(',')
-    if (end < 0 || values.length !== columns.length) throw unread(named.record)
-    for (const [position, given] of values.entries()) {
-      const value = given.trim()
-      const index = value === '?' ? placeholders : Number(value.slice(1)) - 1
-      assertValue(columns[position] as string, value, () => parameters[index], named)
-      placeholders += count(value)
+/** One write of a statement, from behind its verb. */
+class Write {
+  readonly #sql: SqlText
+  readonly #from: number
+  readonly #parameters: readonly unknown[]
+  readonly #named: NamedTable
+  /** Which parameter each `?` stands for, by its position. */
+  readonly #placeholders: ReadonlyMap<number, number>
+
+  constructor(sql: SqlText, from: number, parameters: readonly unknown[], named: NamedTable) {
+    this.#sql = sql
+    this.#from = from
+    this.#parameters = parameters
+    this.#named = named
+    this.#placeholders = new Map(Array.from(sql.bare.matchAll(/\?/g), ({ index }, nth) => [index, nth]))
+  }
+
+  assertInsert(): void {
+    const { names, bare } = this.#sql
+    const { record } = this.#named
+    const rest = names.slice(this.#from)
+    const into = new RegExp(`^(?:\\s+\\w+)*?\\s+into\\s+(?:${NAME}\\s*\\.\\s*)*(${NAME})(?![\\w"\`])`, 'i').exec(rest)
+    if (into === null || /\s+all\s/i.test(into[0])) {
+      if (isNamed(rest, this.#named)) throw unread(record)
+      return
     }
-    at = end + 1
-    while (text[at] === ',' || text[at] === ' ' || text[at] === '\n') at++
+    if (!isNamed(into[1] as string, this.#named)) return
+    const behind = rest.slice(into[0].length)
+    const list = new RegExp(`^(?:\\s+as\\s+${NAME})?\\s*\\(([^()]*)\\)\\s*values\\s*(?=\\()`, 'i').exec(behind)
+    if (list === null) throw unread(record)
+    const columns = (list[1] as string).split(',').map((column) => unquoted(column.trim()))
+    let at = this.#from + into[0].length + list[0].length
+    while (bare[at] === '(') {
+      const end = endOf(bare, at + 1)
+      const items = listItems(bare, at + 1, end)
+      if (bare[end] !== ')' || items.length !== columns.length) throw unread(record)
+      for (const [position, item] of items.entries()) this.#assertValue(columns[position] as string, ...item)
+      at = end + 1
+      while (/[\s,]/.test(bare[at] ?? '')) at++
+    }
+    if (!/^(?:$|[;)]|on\s+(?:conflict|duplicate)\b|returning\b|as\b)/i.test(bare.slice(at))) throw unread(record)
+    this.#assertConflict(at)
   }
-  const conflict = /\bon\s+(conflict|duplicate)\b/i.exec(text.slice(at))
-  if (conflict === null) return
-  const { record, columns: names } = named
-  const changed = [...names].find(([field, name]) => record.isEncrypted(field) && setsColumn(text.slice(at), name))
-  if (changed !== undefined) {
-    throw new InvalidInputError(
-      `on conflict, ${record.name}.${changed[0]} cannot be set: the row in the way may be another one, to which the value is not bound. Use upsert() of the adapter`,
+
+  assertUpdate(): void {
+    const { names, bare } = this.#sql
+    const { record, columns } = this.#named
+    const set = endOf(bare, this.#from, /\bset\b/gi)
+    const target = names.slice(this.#from, set)
+    const isSet = /^set\b/i.test(bare.slice(set))
+    if (!isNamed(isSet ? target : names, this.#named)) return
+    const simple = new RegExp(
+      `^\\s+(?:${NAME}\\s*\\.\\s*)*${tableOf(this.#named)}(?:\\s+(?:as\\s+)?${NAME})?\\s+$`,
+      'i',
     )
+    if (!isSet || !simple.test(target)) throw unread(record)
+    for (const { column, from, to } of this.#assigned(set + 3)) {
+      const known = [...columns].find(([, name]) => name.toLowerCase() === column.toLowerCase())
+      if (known === undefined) continue
+      if (record.identity.includes(known[0])) throw record.changedIdentity(known[0])
+      this.#assertValue(known[1], from, to)
+    }
+  }
+
+  #assertConflict(at: number): void {
+    const { record, columns } = this.#named
+    const end = endOf(this.#sql.bare, at, /;/g)
+    const set = /\b(?:do\s+update\s+set|key\s+update)\b/i.exec(this.#sql.bare.slice(at, end))
+    if (set === null) return
+    for (const { column } of this.#assigned(at + set.index + set[0].length)) {
+      const known = [...columns].find(([, name]) => name.toLowerCase() === column.toLowerCase())
+      if (known === undefined || !record.isEncrypted(known[0])) continue
+      throw new InvalidInputError(
+        `on conflict, ${record.name}.${known[0]} cannot be set: the row in the way may be another one, to which the value is not bound. Use upsert() of the adapter`,
+      )
+    }
+  }
+
+  /** The columns of a SET list, and where their values start and end. */
+  #assigned(from: number): { column: string; from: number; to: number }[] {
+    const { names, bare } = this.#sql
+    return listItems(bare, from, endOf(bare, from, SET_ENDS)).map(([start, to]) => {
+      const item = ASSIGNED.exec(names.slice(start, to))
+      if (item === null) throw unread(this.#named.record)
+      return { column: unquoted(item[1] as string), from: start + item[0].length, to }
+    })
+  }
+
+  #assertValue(name: string, from: number, to: number): void {
+    const { record, columns } = this.#named
+    const field = [...columns].find(([, column]) => column === name)?.[0]
+    if (field === undefined) throw record.undeclared(name)
+    if (!record.isEncrypted(field)) return
+    const text = this.#sql.names.slice(from, to)
+    const token = VALUE.exec(text.trim())?.[1]?.toLowerCase() ?? ''
+    const index = token === '?' ? this.#placeholders.get(from + text.indexOf('?')) : Number(token.slice(1)) - 1
+    const value = /^[$?]/.test(token) ? this.#parameters[index as number] : undefined
+    const isNull = token === 'null' || token === 'default' || value === null
+    if (isNull && record.showsNull(field)) return
+    if (!looksEncrypted(value)) throw record.unencrypted(field)
   }
 }
 
-function assertSet(text: string, from: number, parameters: readonly unknown[], named: NamedTable): void {
-  const { record, columns } = named
-  const rest = text.slice(from)
-  const end = rest.search(/\s(where|returning|from)\s/i)
-  const set = end < 0 ? rest : rest.slice(0, end)
-  for (const [field, name] of columns) {
-    const assigned = new RegExp(`(?:^|[\\s,])["\`]?${name}["\`]?\\s*=\\s*`, 'i').exec(set)
-    if (assigned === null) continue
-    if (record.identity.includes(field)) throw record.changedIdentity(field)
-    const at = assigned.index + assigned[0].length
-    const token = (/^(\$\d+|\?|\w+)/.exec(set.slice(at))?.[0] ?? '') as string
-    const index = token === '?' ? count(text.slice(0, from + at)) : Number(token.slice(1)) - 1
-    assertValue(name, token, () => parameters[index], named)
-  }
+function tableOf({ table }: NamedTable): string {
+  return `["\`]?${table.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}["\`]?`
 }
 
-function assertValue(name: string, token: string, parameter: () => unknown, { record, columns }: NamedTable): void {
-  const field = [...columns].find(([, column]) => column === name)?.[0]
-  if (field === undefined) throw record.undeclared(name)
-  if (!record.isEncrypted(field)) return
-  const value = /^(\$\d+|\?)$/.test(token) ? parameter() : undefined
-  if (/^null$/i.test(token) || value === null) {
-    if (record.showsNull(field)) return
-  } else if (/^default$/i.test(token) && record.showsNull(field)) return
-  if (!looksEncrypted(value)) throw record.unencrypted(field)
+function isNamed(text: string, named: NamedTable): boolean {
+  return new RegExp(`(?<!\\w)${tableOf(named)}(?!\\w)`, 'i').test(text)
 }
 
-/** How many placeholders without a number a text has. */
-function count(text: string): number {
-  return text.split('?').length - 1
-}
-
-function setsColumn(text: string, name: string): boolean {
-  return new RegExp(`["\`]?\\b${name}["\`]?\\s*=`, 'i').test(text)
+function unquoted(name: string): string {
+  return name.replace(/^["`]|["`]$/g, '')
 }
 
 function unread(record: MappedRecord): InvalidInputError {

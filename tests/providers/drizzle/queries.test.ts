@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { and, eq, gt, ilike, inArray, isNull, like, sql } from 'drizzle-orm'
+import { and, eq, gt, ilike, inArray, isNull, like, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import pg from 'pg'
@@ -72,6 +72,20 @@ describe('a query with a table of a record', () => {
     ['order by', () => db.select().from(customers).orderBy(customers.id, customers.name).limit(5), /order/],
     ['group by', () => db.select({ id: customers.id }).from(customers).groupBy(customers.id, customers.name), /name/],
     ['distinct', () => db.selectDistinct({ name: customers.name }).from(customers), /distinct/],
+    ['a function', () => db.select().from(customers).where(sql`lower(${customers.name}) = ${'x'}`), /name_index/],
+    ['a cast', () => db.select().from(customers).where(sql`(${customers.name}::text) like ${'x'}`), /name_index/],
+    ['an operator before it', () => db.select().from(customers).where(sql`${'x'} = ${customers.name}`), /name_index/],
+    [
+      'an order behind a call',
+      () => db.select().from(customers).orderBy(sql`lower(${customers.status})`, customers.name),
+      /order/,
+    ],
+    [
+      'a condition before that of a subquery',
+      () =>
+        db.delete(customers).where(sql`${customers.name} = 'x' and id in (select id from c where true)`).returning(),
+      /name_index/,
+    ],
     ['delete', () => db.delete(customers).where(like(customers.name, 'A%')).returning(), /name_index/],
   ]
   for (const [name, query, says] of readings) {
@@ -97,6 +111,17 @@ describe('a query with a table of a record', () => {
       db.select().from(customers).where(where).limit(1),
     )
     await expect(search).rejects.toThrow(refusal(/limit/))
+  })
+})
+
+describe('a search of an index that others share', () => {
+  test('is refused when it writes', async () => {
+    const search = (make: (where: SQL) => unknown) =>
+      open().search('name', 'Ada', { tenant: 'acme' }, make as (where: SQL) => Query<(typeof customers.$inferSelect)[]>)
+    const says = refusal(/a write could change rows/)
+    await expect(search((where) => db.delete(customers).where(where).returning())).rejects.toThrow(says)
+    const update = db.update(customers).set({ status: 'x' })
+    await expect(search((where) => update.where(where).returning())).rejects.toThrow(says)
   })
 })
 

@@ -73,6 +73,27 @@ function describeOwn(the: () => Case): void {
       expect(twice.email).toBe(row.email)
     })
 
+    test('that fails by another subscriber gives the entity its values back', async () => {
+      const source = sources[0] as DataSource
+      const other = {
+        afterInsert: () => Promise.reject(new Error('no')),
+        beforeInsert: () => Promise.reject(new Error('no')),
+      }
+      source.subscribers.unshift(other)
+      try {
+        const row = customer('acme', 1)
+        const given = { ...row }
+        await expect(manager().save(Customers, given)).rejects.toThrow('no')
+        expect(given).toEqual(row)
+        await manager().transaction(async (inner) => {
+          await inner.save(Customers, given).catch(() => undefined)
+        })
+        expect(given).toEqual(row)
+      } finally {
+        source.subscribers.splice(source.subscribers.indexOf(other), 1)
+      }
+    })
+
     test('of rows of which one is refused gives all of them their values back', async () => {
       const rows = [customer('acme', 1), customer('acme', 2), { ...customer('acme', 3), name: 5 as never }]
       const copies = rows.map((row) => ({ ...row }))
@@ -151,6 +172,21 @@ function describeOwn(the: () => Case): void {
       [`insert into "customers" values ('1')`, []],
       [`insert into customers (id, email) select '1', 'plain'`, []],
       [`merge into customers using orders on true when matched then update set email = 'plain'`, []],
+      [
+        `insert into customers (id, "orgId", status) values ('1', 'acme', 'x'),\t('2', 'acme', 'x'), row('3', 'acme', 'x')`,
+        [],
+      ],
+      [`update customers c set c.email = $1`, ['plain']],
+      [`update customers set (email, name) = ('plain', 'plain')`, []],
+      [`update customers set status = (select 'x' where true), email = 'plain'`, []],
+      [`update customers set status = 'it''s, x', email = $1 || 'plain'`, ['plain']],
+      [`with x as (select 1) update customers set email = 'plain'`, []],
+      [`/* why */ update customers set email = 'plain'`, []],
+      [`update only customers set email = 'plain'`, []],
+      [`update CUSTOMERS set EMAIL = 'plain'`, []],
+      [`update orders o join customers c on true set c.email = 'plain'`, []],
+      [`select 1; update customers set email = 'plain'`, []],
+      [`do $$ begin update customers set email = 'plain'; end $$`, []],
     ]
     for (const [text, parameters] of statements) {
       test(`is refused: ${text}`, async () => {
@@ -167,6 +203,11 @@ function describeOwn(the: () => Case): void {
       const run = query.bind(sources[0])
       expect(await run('select count(*)::int as count from customers')).toEqual([{ count: 1 }])
       await run(`update customers set status = 'x' where "orgId" = $1`, ['acme'])
+      await run(`/* why */ update customers set status = 'a, email = 1' where status = any(array['x'])`)
+      await run(`select id from customers for update`)
+      await run(`update orders set status = 'x' where "customerId" in (select id from customers)`).catch((error) => {
+        expect(error).not.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+      })
       await run('delete from customers')
     })
   })
