@@ -99,36 +99,52 @@ export function openStream(
   })
 }
 
-/** A stream that fails with the reason of the signal, and that wipes what it holds when it fails. */
+/** A stream that fails with the reason of the signal, and that wipes what it holds when it fails or is given up. */
 function abortable(
   signal: AbortSignal | undefined,
   wipe: () => void,
   { start, transform, flush }: Pick<Required<Work>, 'transform' | 'flush'> & Work,
 ): TransformStream<Uint8Array, Uint8Array> {
   let abort: (() => void) | undefined
-  const stop = () => abort && signal?.removeEventListener('abort', abort)
+  let working = false
+  let over = false
+  const end = () => {
+    over = true
+    if (abort !== undefined) signal?.removeEventListener('abort', abort)
+    // What is at work still reads what would be wiped: it wipes when it is done.
+    if (!working) wipe()
+  }
   const guarded = async (work: () => Promise<void> | void): Promise<void> => {
+    working = true
     try {
       signal?.throwIfAborted()
       await work()
       signal?.throwIfAborted()
     } catch (error) {
-      stop()
-      wipe()
+      end()
       throw error
+    } finally {
+      working = false
+      if (over) wipe()
     }
   }
-  return new TransformStream<Uint8Array, Uint8Array>({
+  const transformer: Transforming & { readonly cancel: () => void } = {
     start(controller) {
-      abort = () => controller.error(signal?.reason)
+      abort = () => {
+        end()
+        controller.error(signal?.reason)
+      }
       signal?.addEventListener('abort', abort)
       return guarded(() => start?.(controller))
     },
     transform: (chunk, controller) => guarded(() => transform(chunk, controller)),
-    flush: (controller) => guarded(() => flush(controller)).then(stop),
-  })
+    flush: (controller) => guarded(() => flush(controller)).then(end),
+    cancel: end,
+  }
+  return new TransformStream(transformer)
 }
 
+type Transforming = NonNullable<ConstructorParameters<typeof TransformStream<Uint8Array, Uint8Array>>[0]>
 type Controller = TransformStreamDefaultController<Uint8Array>
 
 interface Work {

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { privateDecrypt } from 'node:crypto'
+import { getEventListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import {
   AlgorithmSuiteIdentifier,
@@ -12,9 +13,10 @@ import {
 } from '@aws-crypto/client-node'
 import * as node from 'strongroom/raw'
 import { openMessage, openStream, rawAes, rawRsa, sealMessage, sealStream } from 'strongroom/web'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { DecryptionError, InvalidInputError, KmsError } from '../../../src/errors.ts'
 import type { KmsProvider } from '../../../src/kms.ts'
+import { Gather } from '../../../src/messages/gather.ts'
 import * as server from '../../../src/messages/message.ts'
 import { pattern, rsaPair, watched } from '../../messages/fixtures.ts'
 import { collect, streamOf } from '../../messages/streams.ts'
@@ -248,6 +250,30 @@ describe('streams of strongroom/web', () => {
     }
     await expect(read(Buffer.concat([message, message]))).rejects.toThrow(DecryptionError)
   })
+
+  it.each(['aborted', 'cancelled'])(
+    'hold nothing and listen to nothing once they are %s while they wait',
+    async (how) => {
+      const controller = new AbortController()
+      const wipe = vi.spyOn(Gather.prototype, 'wipe')
+      const sealing = sealStream(here, { frameLength: 16, signal: controller.signal })
+      const reader = sealing.readable.getReader()
+      await reader.read()
+      const next = reader.read().catch(() => undefined)
+      const writer = sealing.writable.getWriter()
+      writer.closed.catch(() => undefined)
+      reader.closed.catch(() => undefined)
+      await writer.write(Buffer.from('the last word'))
+      expect(wipe).not.toHaveBeenCalled()
+      expect(getEventListeners(controller.signal, 'abort').length).toBe(1)
+      if (how === 'aborted') controller.abort()
+      else await reader.cancel()
+      expect(wipe).toHaveBeenCalled()
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+      wipe.mockRestore()
+      await next
+    },
+  )
 
   it('end with the reason of the signal', async () => {
     const controller = new AbortController()
