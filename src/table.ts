@@ -43,7 +43,7 @@ export interface HeadQuery {
   readonly prefix: string | Uint8Array
   /** Characters or bytes; 64 at most. */
   readonly length: number
-  /** Also count apart by the database's own text of this column. */
+  /** Also count apart by the text of this column: the database's own, or lower-case hexadecimal when it holds bytes. */
   readonly by?: string
 }
 

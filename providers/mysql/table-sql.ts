@@ -44,7 +44,7 @@ export function headsSql(known: KnownTable, query: HeadQuery): { sql: string; va
   const whole = holds === 'text' ? `convert(${column} using utf8mb4)` : column
   const head = `cast(left(${whole}, ${length}) as binary)`
   const begins = `cast(left(${whole}, ${holds === 'text' ? [...String(prefix)].length : begin.byteLength}) as binary) = ?`
-  const group = by === undefined ? 'null' : `cast(${textOf(known, by)} as binary)`
+  const group = by === undefined ? 'null' : `cast(${groupOf(known, by)} as binary)`
   const sql = `select h.head as head, h.by_there as by_there, cast(count(*) as char) as rows_there from (
   select case when ${column} is null then null when ${begins} then ${head} else cast('' as binary) end as head, ${group} as by_there
   from ${known.name.quoted} as t) as h group by h.head, h.by_there`
@@ -67,6 +67,12 @@ export function textOf(known: KnownTable, name: string): string {
   const column = `t.${quote(name)}`
   if (holds === 'bytes' || /^binary\b/.test(type)) return `hex(${column})`
   return holds === 'text' ? `convert(${column} using utf8mb4)` : `cast(${column} as char character set utf8mb4)`
+}
+
+/** A column as the text that rows are identified by: that of bytes is lower-case hexadecimal. */
+function groupOf(known: KnownTable, name: string): string {
+  const { holds, type } = columnOf(known, name)
+  return holds === 'bytes' || /^binary\b/.test(type) ? `lower(hex(t.${quote(name)}))` : textOf(known, name)
 }
 
 /** The key as text under names that no column has, and what rows are ordered by. */

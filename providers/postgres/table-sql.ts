@@ -55,10 +55,16 @@ export function headsSql(known: KnownTable, query: HeadQuery): string {
   const { name, holds } = headColumn(known, query)
   const value = holds === 'text' ? `${quote(name)}::text` : quote(name)
   const type = holds === 'text' ? 'text' : 'bytea'
-  const group = by === undefined ? 'null::text' : `${quote(columnOf(known, by).name)}::text`
+  const group = by === undefined ? 'null::text' : groupOf(known, by)
   return `select case when ${quote(name)} is null then null
   when substring(${value} from 1 for length($1::${type})) = $1::${type} then substring(${value} from 1 for $2::int)
   else ''::${type} end as head, ${group} as by, count(*)::text as rows from ${known.name.quoted} group by 1, 2`
+}
+
+/** A column as the text that rows are identified by: that of bytes is lower-case hexadecimal. */
+function groupOf(known: KnownTable, by: string): string {
+  const { name, holds } = columnOf(known, by)
+  return holds === 'bytes' ? `encode(${quote(name)}, 'hex')` : `${quote(name)}::text`
 }
 
 /** The last key of each of `parts` parts of about the same number of rows, without the last part's. */

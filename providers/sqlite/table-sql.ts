@@ -48,7 +48,7 @@ export function headsSql(known: KnownTable, query: HeadQuery): { sql: string; va
   const [type, none] = holds === 'text' ? ['text', "''"] : ['blob', "x''"]
   const size = typeof prefix === 'string' ? [...prefix].length : prefix.byteLength
   const begins = size === 0 ? '' : ` and substr(${column}, 1, ${size}) = ?`
-  const group = by === undefined ? 'null' : textOf(known, by)
+  const group = by === undefined ? 'null' : groupOf(known, by)
   const sql = `select case when ${column} is null then null
   when typeof(${column}) = '${type}'${begins} then substr(${column}, 1, ${length}) else ${none} end as head,
   ${group} as by_there, cast(count(*) as text) as rows_there from ${known.name.quoted} as t group by 1, 2`
@@ -99,6 +99,12 @@ export function keyValues(known: KnownTable, key: RowKey): (string | Buffer)[] {
 export function textOf(known: KnownTable, name: string): string {
   const column = `t.${quote(columnOf(known, name).name)}`
   return `case typeof(${column}) when 'blob' then hex(${column}) else cast(${column} as text) end`
+}
+
+/** A column as the text that rows are identified by: that of bytes is lower-case hexadecimal. */
+function groupOf(known: KnownTable, name: string): string {
+  const column = `t.${quote(columnOf(known, name).name)}`
+  return `case typeof(${column}) when 'blob' then lower(hex(${column})) else cast(${column} as text) end`
 }
 
 /** Numbers as text: above 2^53 one driver rounds them and the other refuses. */

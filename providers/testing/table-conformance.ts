@@ -239,6 +239,17 @@ const countPromises: TablePromises = {
       new Set(['1 01 1', '1 02 1', '2 01 2']),
     )
   },
+  'names a column of bytes in lower-case hexadecimal when it counts apart by it, as rows are identified by it': async ({
+    table,
+    insert,
+  }) => {
+    await insert([row(171, 'a', '01'), row(171, 'b', '01'), row(188, 'c', '01'), row(1, 'd', null)])
+    const counts = await table.countHeads({ column: 'note', prefix: '', length: 2, by: 'raw' })
+    deepEqual(
+      new Set(counts.map(({ head, by, rows }) => `${by} ${head} ${rows}`)),
+      new Set(['00ffab 01 2', '00ffbc 01 1', 'null null 1']),
+    )
+  },
   'counts by the first characters of every value when the prefix is empty': async ({ table, insert }) => {
     await insert([row(1, 'a', '01ff'), row(1, 'b', '02ff'), row(1, 'c', '01aa')])
     const counts = await table.countHeads({ column: 'note', prefix: '', length: 2 })
