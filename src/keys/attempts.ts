@@ -1,3 +1,4 @@
+import { KeyStoreError } from '../errors.ts'
 import type { KeyStore } from '../key-store.ts'
 import type { Clock } from './clock.ts'
 import type { Keyring } from './keyring.ts'
@@ -37,21 +38,29 @@ export class AttemptLog {
   /** Notes an attempt; nobody waits for it, and an attempt that cannot be written is written with the next. */
   note(id: string): void {
     const now = this.#clock.now()
-    if ((this.#next.get(id) ?? 0) > now || (this.#next.size >= MAX_KEYS && !this.#next.has(id))) return
+    if ((this.#next.get(id) ?? 0) > now) return
+    if (this.#next.size >= MAX_KEYS) this.#prune(now)
+    if (this.#next.size >= MAX_KEYS && !this.#next.has(id)) return
     this.#next.set(id, now + EVERY_MS)
     this.#write(id).catch(() => this.#next.delete(id))
+  }
+
+  #prune(now: number): void {
+    for (const [id, next] of this.#next) if (next <= now) this.#next.delete(id)
   }
 
   async #write(id: string): Promise<void> {
     const { ledger } = this.#keyring
     for (let tries = 0; tries < TRIES; tries++) {
+      const root = await this.#keyring.activeRoot()
+      // Read together with the head that is signed below: nothing may be awaited between.
       const change = ledger.latest(id)
       if (change?.state !== 'destroy_scheduled') return
-      const root = await this.#keyring.activeRoot()
       const body = { at: this.#clock.date().toISOString(), action: ATTEMPT, changes: [change] }
       const result = await this.#store.commit({ puts: [], log: root.signEntry(ledger.head, body) })
       await ledger.sync()
       if (result.written) return
     }
+    throw new KeyStoreError('conflict', 'could not note an attempt: other processes kept writing to the key log')
   }
 }

@@ -107,8 +107,9 @@ export class KeyLedger {
       const entries = await this.#store.log(head.seq, PAGE)
       head = followLog(head, entries)
       for (const entry of entries) {
-        changes.push(...entry.changes)
+        // An attempt changes nothing, whatever revision of the key it names.
         if (entry.action === ATTEMPT) attempts.push(entry)
+        else changes.push(...entry.changes)
         if (entry.seq === anchored.seq && entry.hash !== anchored.hash) throw cut(anchored)
       }
       last = entries.at(-1) ?? last
