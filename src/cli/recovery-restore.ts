@@ -22,8 +22,11 @@ export function addRecoveryRestore(parent: Command, output: Output): void {
           'restore: every root key is opened with the shares, and wrapped under the KMS keys in the configuration'
         await confirm(output, what, 'restore', options.yes === true)
         const kms = providersOf(config).map((one) => (one === provider ? opened : one))
+        const { minWraps } = config.resilience ?? {}
+        // The opened recovery key is one provider more that is counted, and always wraps: it must not stand in for a service.
+        const resilience = { ...config.resilience, ...(minWraps !== undefined && { minWraps: minWraps + 1 }) }
         return untilInterrupted(
-          (signal) => withKeys({ ...config, kms }, (keys) => keys.rewrap({ signal })),
+          (signal) => withKeys({ ...config, kms, resilience }, (keys) => keys.rewrap({ signal })),
           'run it again: it goes on where it stopped',
         )
       }).finally(() => config.store.close?.())

@@ -13,7 +13,7 @@ export interface KmsGroupOptions extends ResilienceOptions {
   readonly providers: readonly KmsProvider[]
   /** Hears `kms.called` and `kms.failed` once per attempt, and `kms.missing` when a key was wrapped without a service. */
   readonly events: EventHub
-  /** A key may be created when so many services wrapped it; the others are reported as missing. Default: all. */
+  /** A key may be created when so many services, recovery keys not counted, wrapped it; the others are missing. Default: all. */
   readonly minWraps?: number
   /** When one service has not opened a key after this many ms, the next is asked as well. Default 500. */
   readonly hedgeAfterMs?: number
@@ -31,7 +31,7 @@ export interface KmsGroup {
    * @param proven a wrap of this key that was opened just now: a service that can moves it to the newest version of its
    * key by itself, and is not given the key
    * @returns one wrap per provider that answered, in the order of the providers, and what is missing
-   * @throws KmsError when fewer than `minWraps` answered
+   * @throws KmsError when fewer than `minWraps` answered, recovery keys not counted
    */
   wrap(key: Uint8Array, call: KmsCall, proven?: WrappedKey): Promise<{ wraps: WrappedKey[]; missing: MissingWrap[] }>
 
@@ -57,12 +57,15 @@ export interface MissingWrap {
 
 /** @throws InvalidInputError, ConfigError */
 export function kmsGroup(options: KmsGroupOptions): KmsGroup {
-  const { providers, events, minWraps = providers.length, hedgeAfterMs = DEFAULT_HEDGE_MS } = options
-  if (providers.length < 1 || providers.length > MAX_WRAPS) {
-    throw new ConfigError(`kms must be 1 to ${MAX_WRAPS} providers, received ${providers.length}`)
+  const { providers, events, minWraps, hedgeAfterMs = DEFAULT_HEDGE_MS } = options
+  const services = providers.filter(({ recovery }) => recovery === undefined).length
+  if (services < 1 || providers.length > MAX_WRAPS) {
+    throw new ConfigError(
+      `kms must be 1 to ${MAX_WRAPS} providers, not only recovery keys, received ${providers.length}`,
+    )
   }
-  if (!Number.isInteger(minWraps) || minWraps < 1 || minWraps > providers.length) {
-    throw new ConfigError(`minWraps must be 1 to ${providers.length}, the number of kms providers`)
+  if (minWraps !== undefined && (!Number.isInteger(minWraps) || minWraps < 1 || minWraps > services)) {
+    throw new ConfigError(`minWraps must be 1 to ${services}, the number of kms providers, recovery keys not counted`)
   }
   if (!(hedgeAfterMs >= 0 && hedgeAfterMs <= MAX_HEDGE_MS)) {
     throw new InvalidInputError(`hedgeAfterMs must be a number from 0 to ${MAX_HEDGE_MS}`)
@@ -71,9 +74,7 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
 
   return {
     providers,
-    guarded: members
-      .filter(({ provider }) => provider.recovery === undefined)
-      .map((member) => guardedBy(member, events)),
+    guarded: members.filter(opens).map((member) => guardedBy(member, events)),
 
     async wrap(key, call, proven) {
       const results = await Promise.allSettled(members.map((member) => wrapBy(member, key, call, events, proven)))
@@ -85,7 +86,9 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
         else if (result.reason instanceof KmsError) missing.push({ provider: name, keyId, error: result.reason })
         else throw result.reason
       }
-      if (wraps.length < minWraps) throw mostTelling(missing.map(({ error }) => error))
+      const able = results.filter(({ status }, at) => status === 'fulfilled' && opens(members[at] as Member))
+      const enough = minWraps === undefined ? missing.length === 0 : able.length >= minWraps
+      if (!enough) throw mostTelling(missing.map(({ error }) => error))
       for (const { provider, keyId, error } of missing) {
         events.emit({ type: 'kms.missing', provider, keyId, kind: error.kind })
       }
@@ -93,7 +96,7 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
     },
 
     async unwrap(wraps, call, verify) {
-      const tries = candidates(members, wraps).map(
+      const tries = candidates(members.filter(opens), wraps).map(
         ({ member, wrapped }) =>
           (signal: AbortSignal | undefined) =>
             unwrapBy(member, wrapped, signal, call.context, verify, events),
@@ -124,6 +127,8 @@ interface Member {
   readonly provider: KmsProvider
   readonly calls: Resilience
 }
+
+const opens = ({ provider }: Member): boolean => provider.recovery === undefined
 
 async function wrapBy(
   { provider, calls }: Member,
@@ -203,11 +208,9 @@ function guardedBy(member: Member, events: EventHub): KmsProvider {
 /** Every wrap with the provider that is configured for it, healthy providers first and else in the order of the configuration. */
 function candidates(members: readonly Member[], wraps: readonly WrappedKey[]) {
   const considered = wraps.slice(0, MAX_WRAPS).filter(fits)
-  const found = members
-    .filter(({ provider }) => provider.recovery === undefined)
-    .flatMap((member) =>
-      considered.filter((wrapped) => member.provider.accepts(wrapped)).map((wrapped) => ({ member, wrapped })),
-    )
+  const found = members.flatMap((member) =>
+    considered.filter((wrapped) => member.provider.accepts(wrapped)).map((wrapped) => ({ member, wrapped })),
+  )
   return found.sort((a, b) => Number(b.member.calls.healthy) - Number(a.member.calls.healthy))
 }
 

@@ -83,6 +83,20 @@ describe('wrap', () => {
     expect(missing).toMatchObject([{ provider: 'b', keyId: 'k', error: { kind: 'throttled' } }])
   })
 
+  it('does not count a recovery key, which opens nothing, for minWraps', async () => {
+    const [a, b] = [kms('a'), kms('b')]
+    const recovery = { ...kms('r'), recovery: { publicKey: new Uint8Array(32), open: () => kms('r') } }
+    const group = kmsGroup({ providers: [a, b, recovery], events: new EventHub(), ...quick, minWraps: 1 })
+    b.fault = 'unavailable'
+    const { wraps } = await group.wrap(randomBytes(32), { context })
+    expect(wraps.map(({ provider }) => provider)).toEqual(['a', 'r'])
+    a.fault = 'unavailable'
+    await expect(group.wrap(randomBytes(32), { context })).rejects.toMatchObject({ kind: 'unavailable' })
+    for (const options of [{ providers: [recovery] }, { providers: [a, recovery], minWraps: 2 }]) {
+      expect(() => kmsGroup({ events: new EventHub(), ...options })).toThrow(ConfigError)
+    }
+  })
+
   it('refuses a wrap that its own provider would not open', async () => {
     const a = kms('a')
     a.wrap = async () => ({ provider: 'a', keyId: 'other', ciphertext: new Uint8Array(60) })
