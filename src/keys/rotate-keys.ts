@@ -77,6 +77,8 @@ export async function swap(
         if (before.state === 'active') continue // another process swapped this very key
         assertMay(before, 'active', action)
         const active = byScope.get(before.scope)
+        // What was suspended or destroyed meanwhile is not undone by a rotation: only promote starts such a scope again.
+        if (active === undefined && action === 'rotate') throw await outOfUse(parts, first.purpose, before.scope)
         // The old key goes first, so that no store ever sees two active keys.
         if (active !== undefined) change.push(await signedChange(parts, active, 'decrypt_only', reason))
         change.push(await signedChange(parts, before, 'active', reason))

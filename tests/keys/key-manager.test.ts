@@ -152,6 +152,31 @@ describe('rotation', () => {
     await w.manager.rotate()
   })
 
+  test('does not bring a scope back that was suspended or destroyed meanwhile', async () => {
+    for (const [verb, state] of [
+      ['suspend', 'suspended'],
+      ['destroy', 'destroyed'],
+    ] as const) {
+      const w = await freshKeys()
+      await w.manager.ensureActive('data', [''])
+      const { id } = w.keyring.active('data', '')
+      const other = await w.again({ init: false })
+      const commit = w.store.commit.bind(w.store)
+      w.store.commit = async (step) => {
+        // The waiting key is stored, the swap is not.
+        w.store.commit = commit
+        const result = await commit(step)
+        await other.manager[verb](id)
+        return result
+      }
+      await expect(w.manager.rotate()).rejects.toThrow(KeyUnavailableError)
+      const records = [...w.store.records.values()].filter(({ purpose }) => purpose === 'data')
+      expect(records.map((record) => record.state).sort()).toEqual(['pending', state].sort())
+      const waiting = records.find((record) => record.state === 'pending')
+      expect((await w.manager.promote(waiting?.id as string)).created.state).toBe('active')
+    }
+  })
+
   test('index versions are one byte: after 255 comes 1', async () => {
     const w = await freshKeys()
     await w.manager.ensureActive('index', [''])
