@@ -3,7 +3,7 @@ import { equalBytes, wipe } from '../bytes.ts'
 import { KmsError } from '../errors.ts'
 import type { KeyRecord, KeyState } from '../key-store.ts'
 import { assertRecord, commitmentOf, rootContext, wrappedKeys } from '../keys/record.ts'
-import { mayRewrap } from '../keys/states.ts'
+import { mayRewrapRoot } from '../keys/states.ts'
 import type { KmsProvider } from '../kms.ts'
 import { commandConfig } from './open-keys.ts'
 import { type Output, ProblemsFound } from './output.ts'
@@ -33,7 +33,7 @@ export function addRecoveryRehearse(parent: Command, output: Output): void {
         const roots = await withRecoveryKey(config, files, output, async (opened) => {
           const records = await config.store.list({ purpose: 'root', limit: LIMIT })
           const rehearsed: RehearsedKey[] = []
-          for (const record of records.filter(({ state }) => mayRewrap(state))) {
+          for (const record of records.filter(({ state }) => mayRewrapRoot(state))) {
             rehearsed.push({ id: record.id, state: record.state, result: await rehearse(record, opened) })
           }
           return rehearsed

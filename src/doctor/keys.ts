@@ -6,7 +6,7 @@ import { systemClock } from '../keys/clock.ts'
 import { Keyring } from '../keys/keyring.ts'
 import { kmsGroup } from '../keys/kms-group.ts'
 import { commitmentOf, rootContext, wrappedKeys } from '../keys/record.ts'
-import { mayRewrap } from '../keys/states.ts'
+import { mayRewrapRoot } from '../keys/states.ts'
 import type { KmsProvider } from '../kms.ts'
 import { AgeCheck, type MaxAgeDays } from './ages.ts'
 import { type Finding, finding, messageOf } from './finding.ts'
@@ -65,7 +65,7 @@ export async function examineKeys(options: KeysExamination): Promise<Finding[]> 
 /** Every configured KMS must open every root key that still wraps something: that is what several of them are for. */
 async function examineRoots({ store, providers, timeoutMs }: KeysExamination, ages: AgeCheck): Promise<Finding[]> {
   const found: Finding[] = []
-  const roots = (await store.list({ purpose: 'root', limit: PAGE })).filter(({ state }) => mayRewrap(state))
+  const roots = (await store.list({ purpose: 'root', limit: PAGE })).filter(({ state }) => mayRewrapRoot(state))
   for (const root of roots) {
     if (root.state === 'active') ages.add(root)
     for (const provider of providers) found.push(await examineWrap(root, provider, timeoutMs))

@@ -9,7 +9,7 @@ import { keyWrap } from './new-key.ts'
 import { unwrapSecret } from './open-key.ts'
 import { commitmentOf, rootContext, wrappedKeys } from './record.ts'
 import type { RootKey } from './root-key.ts'
-import { mayRewrap } from './states.ts'
+import { mayRewrap, mayRewrapRoot } from './states.ts'
 
 /** How to rewrap. */
 export interface RewrapOptions {
@@ -33,14 +33,18 @@ const BATCH = 500
 /** Wraps root keys under every KMS configured now, then all other keys under the active root key. */
 export async function rewrapKeys(parts: KeyParts, options: RewrapOptions): Promise<RewrapReport> {
   const missing: RewrapReport['missing'][number][] = []
-  const roots = (await parts.store.list({ purpose: 'root', limit: 1000 })).filter((root) => mayRewrap(root.state))
-  for (const { id } of roots) {
-    options.signal?.throwIfAborted()
-    missing.push(...(await rewrapRoot(parts, id)))
+  const roots = (await parts.store.list({ purpose: 'root', limit: 1000 })).filter((root) => mayRewrapRoot(root.state))
+  const used = roots.filter((root) => mayRewrap(root.state))
+  const rewrapRoots = async (some: readonly KeyRecord[]) => {
+    for (const { id } of some) {
+      options.signal?.throwIfAborted()
+      missing.push(...(await rewrapRoot(parts, id)))
+    }
   }
+  await rewrapRoots(used)
   const active = await parts.keyring.activeRoot()
   let keys = 0
-  for (const { id } of roots) {
+  for (const { id } of used) {
     if (id === active.id) continue
     for await (const count of moveChildren(parts, id, active)) {
       keys += count
@@ -48,6 +52,8 @@ export async function rewrapKeys(parts: KeyParts, options: RewrapOptions): Promi
       options.signal?.throwIfAborted()
     }
   }
+  // Retired ones last: one that no service opens any more must not keep those in use from being saved.
+  await rewrapRoots(roots.filter((root) => !used.includes(root)))
   return { roots: roots.length, keys, missing }
 }
 
@@ -73,7 +79,7 @@ async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['mi
     const after = { wraps: [...wraps.map((wrap) => keyWrap(wrap, parts.clock.date())), ...kept] }
     await parts.writer.write('rewrap', async () => {
       const before = await readKey(parts, id)
-      return mayRewrap(before.state) ? { change: [{ before, after, signer: root }] } : {}
+      return mayRewrapRoot(before.state) ? { change: [{ before, after, signer: root }] } : {}
     })
     return missing.map(({ provider, keyId }) => ({ provider, keyId }))
   } finally {

@@ -38,3 +38,11 @@ export function mayLoad(state: KeyState): boolean {
 export function mayRewrap(state: KeyState): boolean {
   return state !== 'destroyed' && state !== 'destroy_scheduled'
 }
+
+/**
+ * Whether a root key in this state is wrapped anew by the KMS. A retired one as well: until it is destroyed its retirement
+ * can be cancelled, and its record is proved with its secret.
+ */
+export function mayRewrapRoot(state: KeyState): boolean {
+  return state !== 'destroyed'
+}

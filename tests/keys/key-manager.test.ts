@@ -223,6 +223,37 @@ describe('the root key', () => {
     expect(await fresh.manager.list()).toHaveLength(32)
   })
 
+  test('that is retired moves to another KMS with the others, and can be put back and destroyed there', async () => {
+    const [one, two] = [memoryKms({ name: 'one' }), memoryKms({ name: 'two' })]
+    const w = await openKeys({ kms: one })
+    const { id } = await w.keyring.activeRoot()
+    await w.manager.rotate({ purpose: 'root' })
+    await w.manager.rewrap()
+    await w.manager.retire(id)
+    const both = await openKeys({ store: w.store, kms: [two, one], init: false })
+    expect(await both.manager.rewrap()).toMatchObject({ roots: 2, missing: [] })
+    const alone = await openKeys({ store: w.store, kms: two, init: false })
+    expect((await alone.manager.list()).map(({ state }) => state).sort()).toEqual(['active', 'destroy_scheduled'])
+    await alone.manager.cancelRetire(id)
+    await alone.manager.retire(id)
+    await alone.manager.destroy(id)
+  })
+
+  test('that is retired and opens no more does not keep the others from moving', async () => {
+    const [one, two] = [memoryKms({ name: 'one' }), memoryKms({ name: 'two' })]
+    const w = await openKeys({ kms: one })
+    const { id } = await w.keyring.activeRoot()
+    await w.manager.rotate({ purpose: 'root' })
+    await w.manager.rewrap()
+    await w.manager.retire(id)
+    const store = w.store as EditableStore
+    store.edit(id, { wraps: [{ ...store.records.get(id)?.wraps[0], keyId: 'gone' }] })
+    const both = await openKeys({ store: w.store, kms: [two, one], init: false })
+    await expect(both.manager.rewrap()).rejects.toThrow(KmsError)
+    const alone = await openKeys({ store: w.store, kms: two, init: false })
+    await alone.manager.ensureActive('data', [''])
+  })
+
   test('cannot be taken away while others stand on it', async () => {
     const w = await freshKeys()
     const { id } = await w.keyring.activeRoot()
