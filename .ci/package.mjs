@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
+// An adapter builds on the classes of its object mapper, and is of no use without it.
+const MAPPERS = { drizzle: 'drizzle-orm@0.45.4', kysely: 'kysely@0.28.18', typeorm: 'typeorm@1.1.1' }
+
 const folder = mkdtempSync(join(tmpdir(), 'strongroom-package-'))
 const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, encoding: 'utf8' })
 
@@ -40,10 +43,16 @@ try {
 
   const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
   const installed = join(folder, 'node_modules', 'strongroom')
+  const adapters = Object.keys(exports).filter((subpath) => subpath.slice(2) in MAPPERS)
   for (const [subpath, target] of Object.entries(exports)) {
-    if (typeof target === 'string') continue
+    if (typeof target === 'string' || adapters.includes(subpath)) continue
     await import(pathToFileURL(join(installed, target.default)).href)
     console.log(`imports without any optional package: strongroom${subpath.slice(1)}`)
+  }
+  run('npm', ['install', ...Object.values(MAPPERS)])
+  for (const subpath of adapters) {
+    run('node', ['--input-type=module', '--eval', `await import('strongroom${subpath.slice(1)}')`])
+    console.log(`imports beside its mapper: strongroom${subpath.slice(1)}`)
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
