@@ -5,12 +5,11 @@ import { stampedeRun } from '../../benchmarks/kms-stampede.ts'
 
 /** Small versions of what `npm run bench -- kms` shows at full length. */
 
-const SLOW = process.env.STRONGROOM_SLOW === '1'
-
 it('of many operations under chaos nearly all succeed, none gives a wrong key, and calls stay bounded', async () => {
   const report = await chaosRun({
-    durationMs: SLOW ? 30_000 : 3_000,
-    concurrency: 20,
+    durationMs: process.env.STRONGROOM_SLOW === '1' ? 30_000 : 3_000,
+    // Enough operations that one failure, which chance allows, is less than one in a thousand.
+    concurrency: 60,
     seed: 7,
     latencyMs: [1, 5],
     // Far above what a call takes: a busy machine must not look like a service that hangs.
@@ -19,10 +18,7 @@ it('of many operations under chaos nearly all succeed, none gives a wrong key, a
   expect(report.operations).toBeGreaterThan(200)
   expect(report.faults.outage).toBeGreaterThan(0)
   expect(report.faults.throttled).toBeGreaterThan(50)
-  // One in a thousand may fail. A thousand operations are too few to tell one from two: three standard deviations are allowed there.
-  const expected = report.operations / 1000
-  const failed = report.operations - report.succeeded
-  expect(failed).toBeLessThanOrEqual(SLOW ? expected : expected + 3 * Math.sqrt(expected))
+  expect(report.succeeded / report.operations).toBeGreaterThanOrEqual(0.999)
   expect(report).toMatchObject({ wrongKeys: 0, plaintextWritten: 0, strangeErrors: 0 })
   expect(report.callsPerOperation).toBeLessThan(4)
 }, 90_000)
