@@ -70,7 +70,8 @@ export async function encryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
       const row = rows[index] as UnknownRow
       const again = () => load(index, index + 1)
       const ready = batch.prepare && (await prepared(batch.prepare, row, again))
-      out.push(await orLoadAgain(() => batch.work(row, ready), again))
+      // A promise for every row would cost as much as a field of it.
+      out.push(worked(row, batch, ready) ?? (await workedAgain(row, batch, ready, again)))
     }
   }
   return out
@@ -84,7 +85,7 @@ export async function decryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
     await loadGood(keyIdsOf(chunk, batch.columns), batch)
     for (let from = 0; from < chunk.length; from += SLICE) {
       if (out.length > 0) await nextTurn()
-      for (const row of chunk.slice(from, from + SLICE)) out.push(await settle(row, batch))
+      for (const row of chunk.slice(from, from + SLICE)) out.push(settledNow(row, batch) ?? (await settle(row, batch)))
     }
   }
   assertNotSystemic(out)
@@ -105,7 +106,8 @@ export async function rewriteRows(rows: readonly UnknownRow[], batch: Batch): Pr
     if (at % SLICE === 0 && at > 0) await nextTurn()
     const scope = scopes[at] as Settled<RowScopes>
     const reason = scope.status === 'rejected' ? scope.reason : closed.get(scope.value.data)
-    out.push(reason === undefined ? await settle(row, batch) : { status: 'rejected', reason })
+    if (reason !== undefined) out.push({ status: 'rejected', reason })
+    else out.push(settledNow(row, batch) ?? (await settle(row, batch)))
   }
   // Rows of a tenant or person who was erased say nothing about the others.
   assertNotSystemic(out.filter((result) => result.status === 'fulfilled' || !isErased(result.reason)))
@@ -157,26 +159,47 @@ async function loadGood(ids: ReadonlySet<string>, batch: Batch): Promise<void> {
   }
 }
 
+/** The result of a row whose keys are in memory and that needs nothing made before; undefined for others. */
+function settledNow(row: UnknownRow, batch: Batch): Settled<UnknownRow> | undefined {
+  if (batch.prepare !== undefined) return undefined
+  try {
+    const value = worked(row, batch, undefined)
+    return value && { status: 'fulfilled', value }
+  } catch (reason) {
+    return { status: 'rejected', reason }
+  }
+}
+
 async function settle(row: UnknownRow, batch: Batch): Promise<Settled<UnknownRow>> {
   const again = () => batch.keyring.load(keyIdsOf([row], batch.columns))
   try {
     const ready = batch.prepare && (await prepared(batch.prepare, row, again))
-    return { status: 'fulfilled', value: await orLoadAgain(() => batch.work(row, ready), again) }
+    return { status: 'fulfilled', value: worked(row, batch, ready) ?? (await workedAgain(row, batch, ready, again)) }
   } catch (error) {
     // Everything that exists was loaded: a key that is still not in memory does not exist.
     return { status: 'rejected', reason: error instanceof KeyNotResidentError ? new DecryptionError() : error }
   }
 }
 
-/** A batch with more keys than fit into memory, or one beside others, can lose a key before it is used. */
-async function orLoadAgain<Result>(work: () => Result, load: () => Promise<void>): Promise<Result> {
+/** The row with the work done; undefined when a key is not in memory. */
+function worked(row: UnknownRow, batch: Batch, ready: ReadyRow | undefined): UnknownRow | undefined {
   try {
-    return work()
+    return batch.work(row, ready)
   } catch (error) {
-    if (!(error instanceof KeyNotResidentError)) throw error
-    await load()
-    return work()
+    if (error instanceof KeyNotResidentError) return undefined
+    throw error
   }
+}
+
+/** A batch with more keys than fit into memory, or one beside others, can lose a key before it is used. */
+async function workedAgain(
+  row: UnknownRow,
+  batch: Batch,
+  ready: ReadyRow | undefined,
+  load: () => Promise<void>,
+): Promise<UnknownRow> {
+  await load()
+  return batch.work(row, ready)
 }
 
 async function prepared(prepare: NonNullable<Batch['prepare']>, row: UnknownRow, load: () => Promise<void>) {
@@ -200,11 +223,14 @@ async function loadActive(scopes: readonly RowScopes[], batch: Batch): Promise<v
 function keyIdsOf(rows: readonly UnknownRow[], columns: readonly string[]): Set<string> {
   const heads = new Set<string>()
   const ids = new Set<string>()
+  let last = TEXT_PREFIX // the head of the value before, which mostly is that of the next one
   for (const row of rows) {
     for (const column of columns) {
       const value = row[column]
       if (typeof value === 'string') {
-        if (value.startsWith(TEXT_PREFIX)) heads.add(value.slice(0, TEXT_HEAD_LENGTH))
+        if (!value.startsWith(TEXT_PREFIX) || (heads.size > 0 && value.startsWith(last))) continue
+        last = value.slice(0, TEXT_HEAD_LENGTH)
+        heads.add(last)
       } else if (value instanceof Uint8Array && value[0] === FIELD_FORMAT && value.byteLength >= HEADER_LENGTH) {
         ids.add(Buffer.from(value.subarray(1, HEADER_LENGTH)).toString('hex'))
       }
