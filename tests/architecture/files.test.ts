@@ -12,7 +12,7 @@ const read = (file: string) => readFileSync(new URL(file, root), 'utf8')
 describe('files', () => {
   /** Each with its reason: one class whose private parts hold it together. */
   const long: Readonly<Record<string, string>> = {
-    'src/keys/keyring.ts': 'the keys in memory: loading, following and forgetting share the same maps',
+    'src/keys/keyring.ts': 'one short method for each question that the rest asks of the keys in memory',
     'src/keys/key-manager.ts': 'one short method for each step in the life of a key',
     'src/records/record-cipher.ts': 'one short method for each thing that is done to rows',
     'src/errors.ts': 'one class for each thing that a caller does differently',
