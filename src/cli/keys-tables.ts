@@ -1,19 +1,19 @@
+import { keyTablesSql, makeKeyTables } from './key-tables.ts'
 import { commandConfig } from './open-keys.ts'
-import { CommandError, type Output } from './output.ts'
+import type { Output } from './output.ts'
 import type { Command } from './vendor.ts'
 
-/** `strongroom keys tables`: the tables of a key store in a database, printed as SQL or made. */
+/** `strongroom keys tables`: the tables of a key store in a database, printed as SQL or made. Needs no KMS. */
 export function addKeysTables(keys: Command, output: Output): void {
   keys
     .command('tables')
-    .description('Print the SQL that makes the tables of the key store; changes nothing without --create.')
+    .description('Print the SQL that makes the tables of the key store; changes nothing without --create. Uses no KMS.')
     .option('--create', 'make the tables where they do not exist')
     .action(async (options: { create?: true }, command: Command) => {
       const { store } = await commandConfig(command)
       try {
-        if (store.tables === undefined) throw new CommandError(`the key store (${store.name}) has no tables to make`)
-        if (options.create !== true) return output.result(store.tables.sql().trimEnd())
-        const made = await store.tables.create()
+        if (options.create !== true) return output.result(keyTablesSql(store))
+        const made = await makeKeyTables(store)
         output.result(`${store.name}: ${made ? 'made the tables' : 'the tables exist already'}`)
         if (made) output.hint('`strongroom keys init` makes the first root key')
       } finally {
