@@ -18,6 +18,7 @@ import { type Command, Option } from './vendor.ts'
 
 interface RetireCommandOptions {
   readonly check?: true
+  readonly dryRun?: true
   readonly destroy?: true
   readonly override?: RetireOverride[]
   readonly passwords?: string
@@ -36,6 +37,7 @@ export function addRetire(parent: Command, output: Output): void {
       'Say whether a key may be retired, or once it is retired destroyed, and why; then do it. Counts everything now.',
     )
     .option('--check', 'only say it; change nothing')
+    .option('--dry-run', 'the same as --check')
     .option('--destroy', 'destroy a key that is retired already')
     .addOption(
       new Option('--override <checks...>', 'answer for these yourself; wants --reason').choices(RETIRE_OVERRIDES),
@@ -65,12 +67,12 @@ export function addRetire(parent: Command, output: Output): void {
             const body = { kind: 'retire', format: 1, store: config.name, ...verdict }
             await writeReport(options.out, await keys.proveReport(body))
           }
-          const acts =
-            options.check !== true && verdict.allowed && (verdict.step === 'retire') === (options.destroy !== true)
+          const isLook = options.check === true || options.dryRun === true
+          const acts = !isLook && verdict.allowed && (verdict.step === 'retire') === (options.destroy !== true)
           if (!acts) {
             report(verdict, output, options)
             if (!verdict.allowed) throw new ProblemsFound()
-            if (options.check !== true) explain(verdict, output)
+            if (!isLook) explain(verdict, output)
             return
           }
           if (options.json !== true) print(verdict, output)

@@ -3,6 +3,7 @@ import type { Rotation } from '../keys/rotate-keys.ts'
 import { countAloud } from './count-aloud.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
 import { CommandError, type Output } from './output.ts'
+import { printRotationPlan, withDryRun } from './print-plan.ts'
 import { purposeOption, type ScopeOptions, scopeOf, withScopeOptions } from './scope-options.ts'
 import { table } from './table.ts'
 import { untilInterrupted } from './until-interrupted.ts'
@@ -12,6 +13,7 @@ interface RotateOptions extends ScopeOptions {
   readonly purpose: KeyPurpose
   readonly all?: true
   readonly reason?: string
+  readonly dryRun?: true
   readonly json?: true
 }
 
@@ -19,7 +21,7 @@ const MAX_ROWS = 20
 
 /** `strongroom rotate`: a new key becomes the writing key of a scope, or of all. */
 export function addRotate(program: Command, output: Output): void {
-  withScopeOptions(program.command('rotate').addOption(purposeOption().default('data')))
+  withDryRun(withScopeOptions(program.command('rotate').addOption(purposeOption().default('data'))))
     .description('Make a new key the writing key; data under the old one stays readable.')
     .option('--all', 'every scope that has an active key')
     .option('--reason <text>', 'for the record and the key log')
@@ -35,6 +37,10 @@ export function addRotate(program: Command, output: Output): void {
       }
       const scope = options.all ? ('all' as const) : (named ?? {})
       const config = await commandConfig(command)
+      if (options.dryRun) {
+        const plan = await withKeys(config, (keys) => keys.planRotation({ purpose, scope }))
+        return printRotationPlan(plan, options.json === true, output)
+      }
       const onProgress = countAloud(output, 'rotate', 'scopes')
       const rotations = await untilInterrupted(
         (signal) =>

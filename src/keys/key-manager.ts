@@ -1,3 +1,4 @@
+import { describe } from '../bytes.ts'
 import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { KeyPurpose, KeyRecord, KeyState, KeyStore, ShredLedger } from '../key-store.ts'
@@ -16,6 +17,7 @@ import {
 import { assertMay, type Change, stateChange } from './key-change.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
 import { commitSize, type KeyParts, nextKey, readKey } from './key-parts.ts'
+import { type KeyStep, type KeyStepPlan, STEP_ACTIONS, targetOf } from './key-step.ts'
 import { KeyWriter } from './key-writer.ts'
 import type { Keyring } from './keyring.ts'
 import type { KmsGroup } from './kms-group.ts'
@@ -29,10 +31,11 @@ import {
   verifyReport,
 } from './report-proof.ts'
 import { type RewrapOptions, type RewrapReport, rewrapKeys } from './rewrap-keys.ts'
+import { planRewrap, type RewrapPlan } from './rewrap-plan.ts'
 import { type Rotation, rotateRoot, rotateScopes, swap } from './rotate-keys.ts'
+import { planRootRotation, planScopeRotation, type RotationPlan } from './rotation-plan.ts'
 import { encodeScope, type KeyScope } from './scope.ts'
 import { replayShreds, type ShreddedKey, type ShredKeysOptions, shredExpired, shredScope } from './shred-keys.ts'
-import { readShredLedger } from './shred-ledger.ts'
 import { nextStates } from './states.ts'
 
 /** Which keys to list; every given property must match. */
@@ -193,6 +196,20 @@ export class KeyManager {
   }
 
   /**
+   * What `rotate` would do now. Makes no key and changes nothing.
+   *
+   * @throws KeyUnavailableError when the scope has no active key
+   */
+  async planRotation(options: Pick<RotateOptions, 'purpose' | 'scope'> = {}): Promise<RotationPlan> {
+    assertOptions(options)
+    const { purpose = 'data', scope = {} } = options
+    assertPurpose(purpose, KEY_PURPOSES)
+    if (purpose === 'root') return planRootRotation(this.#parts)
+    const scopes = scope === 'all' ? await this.#activeScopes(purpose) : [encodeScope(scope, this.#parts.name)]
+    return planScopeRotation(this.#parts, purpose, scopes)
+  }
+
+  /**
    * Wraps the same keys anew: root keys under every KMS configured now, all other keys under the active root key.
    * Repairs missing wraps, and moves from one KMS to another. No data is touched. Safe to run again after a crash.
    *
@@ -203,25 +220,23 @@ export class KeyManager {
     return rewrapKeys(this.#parts, options)
   }
 
+  /** What `rewrap` would do now. Has every root key opened by the KMS; wraps none and changes nothing. @throws KmsError, KeyStoreError */
+  async planRewrap(): Promise<RewrapPlan> {
+    return planRewrap(this.#parts)
+  }
+
   /**
    * Stops all use of a key until `resume`. Its scope cannot encrypt meanwhile.
    *
    * @throws KeyStateError unless it is active, and for a root key, on which all others stand
    */
   async suspend(id: string, reason?: string): Promise<KeyInfo> {
-    assertReason(reason)
-    const record = await readKey(this.#parts, id)
-    if (record.purpose === 'root') {
-      throw new KeyStateError(id, record.state, 'suspend', 'every other key stands on it; rotate the root key instead')
-    }
-    return this.#transition('suspend', id, 'suspended', reason)
+    return this.#step('suspend', id, reason)
   }
 
   /** Ends a suspension: the key is active again, or decrypt_only when another key took its place. @throws KeyStateError */
   async resume(id: string, reason?: string): Promise<KeyInfo> {
-    const record = await this.#only('suspended', id, 'resume')
-    const actives = await this.#parts.store.findActive(record.purpose, [record.scope])
-    return this.#transition('resume', id, actives.length === 0 ? 'active' : 'decrypt_only', reason)
+    return this.#step('resume', id, reason)
   }
 
   /**
@@ -231,30 +246,17 @@ export class KeyManager {
    * @throws KeyStateError
    */
   async compromise(id: string, reason?: string): Promise<KeyInfo> {
-    assertReason(reason)
-    const record = await readKey(this.#parts, id)
-    assertMay(record, 'compromised', 'compromise')
-    if (record.state === 'active') {
-      if (record.purpose === 'root') await rotateRoot(this.#parts, reason)
-      else await rotateScopes(this.#parts, record.purpose, [record.scope], reason)
-    }
-    return this.#transition('compromise', id, 'compromised', reason)
+    return this.#step('compromise', id, reason)
   }
 
   /** Takes a key out of use before it is destroyed; `cancelRetire` takes it back. @throws KeyStateError */
   async retire(id: string, reason?: string): Promise<KeyInfo> {
-    await this.#assertWrapsNothing(id, 'retire')
-    return this.#transition('retire', id, 'destroy_scheduled', reason)
+    return this.#step('retire', id, reason)
   }
 
   /** Takes a retired key back into use for decryption. @throws KeyStateError, also for one that was shredded */
   async cancelRetire(id: string, reason?: string): Promise<KeyInfo> {
-    const shredded = this.#shredLedger === undefined ? [] : await readShredLedger(this.#shredLedger)
-    if (shredded.some(({ store, keyId }) => store === this.#parts.name && keyId === id)) {
-      throw new KeyStateError(id, 'destroy_scheduled', 'cancel the retirement of', 'it was shredded: shred it again')
-    }
-    await this.#only('destroy_scheduled', id, 'cancel the retirement of')
-    return this.#transition('cancel', id, 'decrypt_only', reason)
+    return this.#step('cancelRetire', id, reason)
   }
 
   /**
@@ -265,8 +267,22 @@ export class KeyManager {
    * @throws KeyStateError unless the key is pending, active, suspended or retired
    */
   async destroy(id: string, reason?: string): Promise<KeyInfo> {
-    await this.#assertWrapsNothing(id, 'destroy')
-    return this.#transition('destroy', id, 'destroyed', reason)
+    return this.#step('destroy', id, reason)
+  }
+
+  /**
+   * What one of these steps would do to a key now. Changes nothing.
+   *
+   * @throws KeyStateError when the key may not take it; InvalidInputError, KeyNotFoundError, KeyRecordError
+   */
+  async planStep(step: KeyStep, id: string): Promise<KeyStepPlan> {
+    if (!Object.hasOwn(STEP_ACTIONS, step)) {
+      throw new InvalidInputError(
+        `step must be one of ${Object.keys(STEP_ACTIONS).join(', ')}, received ${describe(step)}`,
+      )
+    }
+    const { before, to } = await targetOf(this.#parts, this.#shredLedger, step, id)
+    return { key: keyInfo(before), to, rotates: rotatesFirst(step, before) }
   }
 
   /**
@@ -351,8 +367,17 @@ export class KeyManager {
     return ensureActive(this.#parts, purpose, scopes)
   }
 
-  async #transition(action: string, id: string, to: KeyState, reason: string | undefined): Promise<KeyInfo> {
+  async #step(step: KeyStep, id: string, reason: string | undefined): Promise<KeyInfo> {
     assertReason(reason)
+    const { before, to } = await targetOf(this.#parts, this.#shredLedger, step, id)
+    if (rotatesFirst(step, before)) {
+      if (before.purpose === 'root') await rotateRoot(this.#parts, reason)
+      else await rotateScopes(this.#parts, before.purpose, [before.scope], reason)
+    }
+    return this.#transition(STEP_ACTIONS[step], id, to, reason)
+  }
+
+  async #transition(action: string, id: string, to: KeyState, reason: string | undefined): Promise<KeyInfo> {
     const written = await this.#parts.writer.write(action, async () => {
       const before = await readKey(this.#parts, id)
       assertMay(before, to, action)
@@ -374,22 +399,6 @@ export class KeyManager {
     return { ...change, after: { ...change.after, parent: active.id } }
   }
 
-  async #only(state: KeyState, id: string, action: string): Promise<KeyRecord> {
-    const record = await readKey(this.#parts, id)
-    if (record.state !== state) throw new KeyStateError(id, record.state, action, `only a ${state} key can`)
-    return record
-  }
-
-  /** A root key must outlive the keys it wraps, and the active one wraps new keys at any moment. */
-  async #assertWrapsNothing(id: string, action: string): Promise<void> {
-    const record = await readKey(this.#parts, id)
-    if (record.purpose !== 'root') return
-    if (record.state === 'active') throw new KeyStateError(id, record.state, action, 'rotate the root key first')
-    const [child] = await this.#parts.store.list({ parent: id, limit: 1 })
-    if (child !== undefined)
-      throw new KeyStateError(id, record.state, action, 'keys are still wrapped under it: rewrap first')
-  }
-
   async #activeScopes(purpose: KeyPurpose): Promise<string[]> {
     const scopes: string[] = []
     let after: string | undefined
@@ -405,4 +414,9 @@ export class KeyManager {
       if (page.length < PAGE) return scopes
     }
   }
+}
+
+/** A key that still writes hands over before it is declared known to others. */
+function rotatesFirst(step: KeyStep, { state }: KeyRecord): boolean {
+  return step === 'compromise' && state === 'active'
 }

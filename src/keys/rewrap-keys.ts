@@ -33,8 +33,7 @@ const BATCH = 500
 /** Wraps root keys under every KMS configured now, then all other keys under the active root key. */
 export async function rewrapKeys(parts: KeyParts, options: RewrapOptions): Promise<RewrapReport> {
   const missing: RewrapReport['missing'][number][] = []
-  const roots = (await parts.store.list({ purpose: 'root', limit: 1000 })).filter((root) => mayRewrapRoot(root.state))
-  const used = roots.filter((root) => mayRewrap(root.state))
+  const { all, used } = await rootsToRewrap(parts)
   const rewrapRoots = async (some: readonly KeyRecord[]) => {
     for (const { id } of some) {
       options.signal?.throwIfAborted()
@@ -53,8 +52,19 @@ export async function rewrapKeys(parts: KeyParts, options: RewrapOptions): Promi
     }
   }
   // Retired ones last: one that no service opens any more must not keep those in use from being saved.
-  await rewrapRoots(roots.filter((root) => !used.includes(root)))
-  return { roots: roots.length, keys, missing }
+  await rewrapRoots(all.filter((root) => !used.includes(root)))
+  return { roots: all.length, keys, missing }
+}
+
+/** The root keys that are wrapped anew; those in use among them are the ones whose keys move. */
+export async function rootsToRewrap({ store }: KeyParts): Promise<{ all: KeyRecord[]; used: KeyRecord[] }> {
+  const all = (await store.list({ purpose: 'root', limit: 1000 })).filter((root) => mayRewrapRoot(root.state))
+  return { all, used: all.filter((root) => mayRewrap(root.state)) }
+}
+
+/** Whether a key in this state moves under another root key: tombstones do, so that they stay provable. */
+export function isMoved(state: KeyState): boolean {
+  return mayRewrap(state) || state === 'destroyed'
 }
 
 async function rewrapRoot(parts: KeyParts, id: string): Promise<RewrapReport['missing']> {
@@ -92,7 +102,7 @@ function isRecovery({ kms }: KeyParts, wrapped: WrappedKey): boolean {
   return kms.providers.some((provider) => provider.recovery !== undefined && provider.accepts(wrapped))
 }
 
-/** Moves keys from one root key to another, a batch a commit. Tombstones are signed anew, so that they stay provable. */
+/** Moves keys from one root key to another, a batch a commit. */
 async function* moveChildren(parts: KeyParts, from: string, to: RootKey): AsyncGenerator<number> {
   const size = commitSize(parts.store, BATCH)
   const old = await parts.keyring.root(from)
@@ -118,10 +128,6 @@ async function moveBatch(parts: KeyParts, ids: readonly string[], from: RootKey,
     return { change }
   })
   return Array.isArray(written) ? written.length : 0
-}
-
-function isMoved(state: KeyState): boolean {
-  return mayRewrap(state) || state === 'destroyed'
 }
 
 function moved(parts: KeyParts, before: KeyRecord, from: RootKey, to: RootKey): Change {

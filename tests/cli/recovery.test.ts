@@ -96,6 +96,14 @@ describe('a recovery key', () => {
     await expect(openStrongroom(lost)).rejects.toThrow(KmsError)
     const args = ['recovery', 'restore', shareFile(2), shareFile(4), shareFile(5)]
     expect(await strongroom(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') })
+    const planned = await strongroom([...args, '--dry-run', '--json'])
+    expect(JSON.parse(planned.stdout)).toMatchObject({
+      dryRun: true,
+      roots: [{ wraps: [{ keyId: 'one' }, {}] }, { wraps: [{ keyId: 'one' }, {}] }],
+      wraps: [{ provider: 'test', keyId: 'two' }, { provider: 'recovery' }],
+      keys: 0,
+    })
+    expect(readFileSync(join(folder, 'keys'))).toEqual(before)
     const restored = await strongroom([...args, '--yes', '--json'])
     expect([restored.code, JSON.parse(restored.stdout)]).toEqual([0, { roots: 2, keys: 0, missing: [] }])
     const second = await openStrongroom(configure('two', publicKey))
