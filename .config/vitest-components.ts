@@ -8,5 +8,7 @@ export default {
     include: ['tests/**/*.component.test.ts'],
     exclude: ['**/node_modules/**'],
     typecheck: { enabled: false },
+    // So that its import of better-sqlite3 is answered as those of the tests are.
+    server: { deps: { inline: [/drizzle-orm\/better-sqlite3/] } },
   },
 }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { assertStoredEncrypted } from './assert-stored.ts'
+import { type Differences, describeDifferences } from './differences.ts'
 import type { AdapterHarness, AdapterUnderTest } from './harness.ts'
 import { manyCustomers, plain } from './samples.ts'
 import { describeReads } from './suite-reads.ts'
@@ -14,6 +15,8 @@ export interface Case {
   /** The adapter, with the keys of `acme` and `globex` in memory. */
   readonly adapter: AdapterHarness
   readonly rooms: SuiteRooms
+  /** Why something is not done here, by its name in the harness. */
+  readonly said: Differences['said']
   /** Opens the adapter as another process does, with the keys of these tenants in memory. */
   another(tenants: readonly string[]): Promise<AdapterHarness>
 }
@@ -25,12 +28,14 @@ export interface Case {
  * @param start makes the database with the empty tables; called once
  * @param stop called once, after the last case
  * @param own further cases of this adapter, with an empty database each
+ * @param differences what it does otherwise, as its page says
  */
 export function describeAdapter(
   name: string,
   start: () => Promise<AdapterUnderTest>,
   stop: () => Promise<unknown>,
   own: (the: () => Case) => void = () => undefined,
+  differences?: Differences,
 ): void {
   describe(name, () => {
     let under: AdapterUnderTest
@@ -51,7 +56,7 @@ export function describeAdapter(
         open.push(adapter)
         return adapter
       }
-      current = { under, rooms, another, adapter: await another(['acme', 'globex']) }
+      current = { under, rooms, another, said: differences?.said ?? {}, adapter: await another(['acme', 'globex']) }
     })
     afterEach(async () => {
       await assertStoredEncrypted(under)
@@ -64,6 +69,7 @@ export function describeAdapter(
     describeScopes(() => current)
     describeRefusals(() => current)
     own(() => current)
+    if (differences !== undefined) describeDifferences(differences)
 
     const count = process.env.STRONGROOM_SLOW === '1' ? 10_000 : 500
     test(`reads ${count} rows and loads each key once`, { timeout: 120_000 }, async () => {

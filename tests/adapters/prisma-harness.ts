@@ -1,25 +1,19 @@
-import type pg from 'pg'
 import { prismaRelations, strongroomPrisma } from '../../providers/prisma/index.ts'
-import { type AnyPrisma, openPrisma, type PrismaVersion, prismaSchema } from '../providers/prisma/clients.ts'
-import type { AdapterHarness, AdapterQueries, AdapterUnderTest, CustomerKey } from './harness.ts'
+import { type AnyPrisma, prismaSchema } from '../providers/prisma/clients.ts'
+import type { AdapterHarness, AdapterQueries, CustomerKey } from './harness.ts'
 import { type Customer, customers, type Order, orders, type SuiteRoom } from './records.ts'
 
-/** Prisma on PostgreSQL, for the suite. The pool reads the rows as the database holds them. */
-export function prismaUnderTest(version: PrismaVersion, connectionString: string, pool: pg.Pool): AdapterUnderTest {
-  return {
-    open: async (room) => harness(await openPrisma(version, connectionString), room, pool),
-    stored: async (table) => (await pool.query(`select * from ${table} order by id`)).rows,
-    move: async (column, from, to) => {
-      await pool.query(
-        `update customers set ${column} = (select ${column} from customers where id = $1) where id = $2`,
-        [from, to],
-      )
-    },
-    clear: async () => void (await pool.query('truncate customers cascade')),
-  }
+/** What differs between databases. */
+export interface PrismaDialect {
+  open(): Promise<AnyPrisma>
+  /** The customers of a tenant, in SQL of one's own. */
+  readonly ownSql: string
+  nextOrderId(): Promise<number>
 }
 
-function harness(plain: AnyPrisma, room: SuiteRoom, pool: pg.Pool): AdapterHarness {
+/** Prisma as the suite wants it; every query is one that a user writes. */
+export async function prismaHarness(dialect: PrismaDialect, room: SuiteRoom): Promise<AdapterHarness> {
+  const plain = await dialect.open()
   const models = { Customer: customers, Order: orders }
   const db: AnyPrisma = plain.$extends(strongroomPrisma(room, { models, relations: prismaRelations(prismaSchema) }))
   const some = { orgId: 'acme' }
@@ -27,10 +21,10 @@ function harness(plain: AnyPrisma, room: SuiteRoom, pool: pg.Pool): AdapterHarne
     ...queries(db),
     transaction: (work) => db.$transaction((tx: AnyPrisma) => work(queries(tx))),
     raw: async (orgId) => {
-      const rows = await db.$queryRaw`select * from customers where "orgId" = ${orgId}`
+      const rows = await db.$queryRawUnsafe(dialect.ownSql, orgId)
       return (await room.records.customers.decryptMany(rows)) as unknown as Customer[]
     },
-    nextOrderId: async () => Number((await pool.query("select nextval('order_ids')")).rows[0].nextval),
+    nextOrderId: dialect.nextOrderId,
     refused: {
       compare: () => db.customer.findMany({ where: { ...some, email: { startsWith: 'person' } } }),
       order: () => db.customer.findMany({ where: some, orderBy: { name: 'asc' } }),

@@ -67,8 +67,8 @@ export function describeReads(the: () => Case): void {
     })
 
     test('a stream gives every row, decrypted', async ({ skip }) => {
-      const { adapter } = the()
-      if (adapter.stream === undefined) return skip('this mapper has no cursor')
+      const { adapter, said } = the()
+      if (adapter.stream === undefined) return skip(said.stream ?? 'this mapper has no cursor')
       const rows = manyCustomers('acme', 250)
       await adapter.createMany(rows)
       const seen = new Set<string>()

@@ -19,11 +19,11 @@ export function describeRefusals(the: () => Case): void {
   describe('refusals', () => {
     for (const [name, [promise, says]] of Object.entries(PROMISES) as [keyof Refusals, readonly [string, RegExp]][]) {
       test(promise, async ({ skip }) => {
-        const { adapter, under } = the()
+        const { adapter, said, under } = the()
         await adapter.createMany(manyCustomers('acme', 4))
         const before = await under.stored('customers')
         const attempt = adapter.refused[name]
-        if (attempt === undefined) return skip('it cannot happen with this mapper, see its page')
+        if (attempt === undefined) return skip(said[name] ?? 'it cannot happen with this mapper, see its page')
         const error: unknown = await Promise.resolve()
           .then(attempt)
           .then(

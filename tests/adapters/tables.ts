@@ -5,7 +5,7 @@ interface Spelling {
   /** A text that can be a key or an index. */
   readonly key: string
   readonly bytes: string
-  readonly sequence: string | undefined
+  readonly sequence: string
 }
 
 const SPELLINGS = {
@@ -17,7 +17,13 @@ const SPELLINGS = {
     bytes: 'longblob',
     sequence: 'create sequence order_ids',
   },
-  sqlite: { quote: '"', text: 'text', key: 'text', bytes: 'blob', sequence: undefined },
+  sqlite: {
+    quote: '"',
+    text: 'text',
+    key: 'text',
+    bytes: 'blob',
+    sequence: 'create table order_ids (id integer primary key autoincrement)',
+  },
 } as const satisfies Record<string, Spelling>
 
 /** The statements that make the tables of the suite, with columns called as in the records. */
@@ -43,9 +49,5 @@ export function suiteTables(dialect: keyof typeof SPELLINGS): string[] {
     column('memo', text),
     column('amount', text),
   ]
-  return [
-    `create table customers (${customers.join(', ')})`,
-    `create table orders (${orders.join(', ')})`,
-    ...(sequence === undefined ? [] : [sequence]),
-  ]
+  return [`create table customers (${customers.join(', ')})`, `create table orders (${orders.join(', ')})`, sequence]
 }

@@ -6,7 +6,7 @@ import * as suite from './records.ts'
 type CustomerRow = suite.Customer & { readonly orders?: suite.Order[] }
 
 /** The entities, with columns of bytes as a database calls them. */
-export function suiteEntities(bytes: 'bytea' | 'longblob') {
+export function suiteEntities(bytes: 'bytea' | 'longblob' | 'blob') {
   const customers = new EntitySchema<CustomerRow>({
     name: 'Customer',
     tableName: 'customers',
@@ -43,6 +43,12 @@ export function suiteEntities(bytes: 'bytea' | 'longblob') {
 /** TypeORM finds an entity by its name, so these are the entities of every data source. */
 export const { customers: Customers, orders: Orders } = suiteEntities('bytea')
 
+const NEXT_ORDER_ID = {
+  postgres: "select nextval('order_ids') as id",
+  mariadb: 'select nextval(order_ids) as id',
+  'better-sqlite3': 'insert into order_ids default values returning id',
+}
+
 /** A data source as the suite wants it; every call is one that a user writes. */
 export async function typeormHarness(
   options: DataSourceOptions,
@@ -50,8 +56,8 @@ export async function typeormHarness(
 ): Promise<AdapterHarness & { readonly source: DataSource }> {
   const source = await new DataSource(options).initialize()
   const isPostgres = options.type === 'postgres'
-  const all = isPostgres ? 'select * from customers where "orgId" = $1' : 'select * from customers where `orgId` = ?'
-  const next = `select nextval(${isPostgres ? "'order_ids'" : 'order_ids'}) as id`
+  const all = `select * from customers where ${source.driver.escape('orgId')} = ${isPostgres ? '$1' : '?'}`
+  const next = NEXT_ORDER_ID[options.type as keyof typeof NEXT_ORDER_ID]
   const sealed = encryptedEntity(source, Customers, room.records.customers)
   encryptedEntity(source, Orders, room.records.orders)
   const { manager } = source

@@ -1,5 +1,6 @@
 import { Kysely, MysqlDialect, sql } from 'kysely'
 import { describeAdapter } from '../../adapters/conformance.ts'
+import { KYSELY_ON_MYSQL } from '../../adapters/differences.ts'
 import { kyselyHarness } from '../../adapters/kysely-harness.ts'
 import { MariadbUnderTest } from '../../adapters/mariadb-under-test.ts'
 import { describeComponent } from '../../components/component.ts'
@@ -24,5 +25,7 @@ describeComponent('the Kysely plugin', MARIADB_MISSING, () => {
       )
     },
     () => mariadb.stop(),
+    undefined,
+    KYSELY_ON_MYSQL,
   )
 })

@@ -2,30 +2,53 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { MARIADB_MISSING } from '../../fixtures/mariadb.ts'
+import { BETTER_SQLITE3_MISSING, SQLITE_COMPONENT } from '../../fixtures/sqlite.ts'
 
 /** A Prisma that the tests run against, in a folder of its own under tests/components. */
 export interface PrismaVersion {
   readonly name: string
   readonly folder: string
-  /** How to get it, when it is missing. */
+  /** The file of a generated client that is imported. */
+  readonly entry: string
+  /** How to get it, when its client for PostgreSQL is missing. */
   readonly missing: string | undefined
+  /** The same for its clients for other databases. */
+  readonly missingOn: { readonly mysql: string | undefined; readonly sqlite: string | undefined }
 }
 
 export const PRISMA_VERSIONS: readonly PrismaVersion[] = [
-  version('Prisma 6', 'prisma6', 'generated/index.js'),
-  version('Prisma 7', 'prisma7', 'generated/client.ts'),
+  version('Prisma 6', 'prisma6', 'index.js'),
+  version('Prisma 7', 'prisma7', 'client.ts'),
 ]
 
 /** A Prisma client; its types are generated, so that the compiler does not know them here. */
 // biome-ignore lint/suspicious/noExplicitAny: generated for each schema
 export type AnyPrisma = any
 
-/** A client of that version on a PostgreSQL, through its driver adapter. */
-export async function openPrisma({ folder }: PrismaVersion, connectionString: string): Promise<AnyPrisma> {
-  const entry = folder.endsWith('prisma6') ? 'generated/index.js' : 'generated/client.ts'
-  const { PrismaClient } = await import(pathToFileURL(`${folder}/${entry}`).href)
-  const { PrismaPg } = createRequire(`${folder}/package.json`)('@prisma/adapter-pg')
-  return new PrismaClient({ adapter: new PrismaPg({ connectionString }) })
+/** A client of that version, through the driver adapter that the scheme of the URL asks for. */
+export async function openPrisma({ folder, entry }: PrismaVersion, url: string): Promise<AnyPrisma> {
+  const open = async (generated: string, adapter: unknown) => {
+    const { PrismaClient } = await import(pathToFileURL(`${folder}/${generated}/${entry}`).href)
+    return new PrismaClient({ adapter })
+  }
+  const load = createRequire(`${folder}/package.json`)
+  if (url.startsWith('postgres')) {
+    const { PrismaPg } = load('@prisma/adapter-pg')
+    return open('generated', new PrismaPg({ connectionString: url }))
+  }
+  if (url.startsWith('mysql')) {
+    const { PrismaMariaDb } = load('@prisma/adapter-mariadb')
+    const { hostname: host, port, username: user, password, pathname } = new URL(url)
+    return open(
+      'generated-mysql',
+      new PrismaMariaDb({ host, port: Number(port), user, password, database: pathname.slice(1) }),
+    )
+  }
+  const isSix = folder.endsWith('prisma6')
+  const adapters = createRequire(SQLITE_COMPONENT)(`${isSix ? 'prisma6-' : '@prisma/'}adapter-better-sqlite3`)
+  const Adapter = isSix ? adapters.PrismaBetterSQLite3 : adapters.PrismaBetterSqlite3
+  return open('generated-sqlite', new Adapter({ url }))
 }
 
 /** Where prisma-field-encryption is, with the last Prisma that it names as supported. */
@@ -57,8 +80,18 @@ export async function openFieldEncryption(
 
 function version(name: string, component: string, entry: string): PrismaVersion {
   const folder = fileURLToPath(new URL(`../../components/${component}`, import.meta.url))
-  const missing = existsSync(`${folder}/${entry}`) ? undefined : `run .ci/components, which makes ${component}`
-  return { name, folder, missing }
+  const missing = (generated: string) =>
+    existsSync(`${folder}/${generated}/${entry}`) ? undefined : `run .ci/components, which makes ${component}`
+  return {
+    name,
+    folder,
+    entry,
+    missing: missing('generated'),
+    missingOn: {
+      mysql: MARIADB_MISSING ?? missing('generated-mysql'),
+      sqlite: BETTER_SQLITE3_MISSING ?? missing('generated-sqlite'),
+    },
+  }
 }
 
 /** The models of the tests, the same for every version. */

@@ -1,27 +1,28 @@
-import pg from 'pg'
 import { describeAdapter } from '../../adapters/conformance.ts'
-import { prismaUnderTest } from '../../adapters/prisma-harness.ts'
+import { PRISMA } from '../../adapters/differences.ts'
+import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
+import { prismaHarness } from '../../adapters/prisma-harness.ts'
 import { describeComponent } from '../../components/component.ts'
-import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
-import { PRISMA_VERSIONS, TABLES } from './clients.ts'
+import { openPrisma, PRISMA_VERSIONS } from './clients.ts'
 
 for (const version of PRISMA_VERSIONS) {
   describeComponent(version.name, version.missing, () => {
-    let postgres: TestPostgres
-    let pool: pg.Pool
+    let postgres: PostgresUnderTest
 
     describeAdapter(
       'on PostgreSQL',
       async () => {
-        postgres = await startPostgres()
-        pool = new pg.Pool({ connectionString: postgres.connectionString })
-        await pool.query(TABLES)
-        return prismaUnderTest(version, postgres.connectionString, pool)
+        postgres = await PostgresUnderTest.start()
+        const dialect = {
+          ownSql: 'select * from customers where "orgId" = $1',
+          open: () => openPrisma(version, postgres.server.connectionString),
+          nextOrderId: async () => Number((await postgres.pool.query("select nextval('order_ids')")).rows[0].nextval),
+        }
+        return postgres.with((room) => prismaHarness(dialect, room))
       },
-      async () => {
-        await pool?.end()
-        await postgres?.stop()
-      },
+      () => postgres.stop(),
+      undefined,
+      PRISMA,
     )
   })
 }

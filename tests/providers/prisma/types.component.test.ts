@@ -60,10 +60,10 @@ await db.$transaction(async (tx) => {
 })
 `
 
-for (const { name, folder, missing } of PRISMA_VERSIONS) {
+for (const { name, folder, entry, missing } of PRISMA_VERSIONS) {
   describeComponent(`the types of ${name}`, missing, () => {
     test('follow the record, and refuse what does not', { timeout: 120_000 }, () => {
-      const program = PROGRAM.replace('ENTRY', folder.endsWith('prisma6') ? 'index.js' : 'client.ts')
+      const program = PROGRAM.replace('ENTRY', entry)
       expect(errorsIn(`${folder}/program.ts`, program)).toEqual([])
       const broken = program.replaceAll('// @ts-expect-error', '//')
       const lines = new Set(errorsIn(`${folder}/program.ts`, broken).map((error) => error.split(' ')[0]))

@@ -1,4 +1,5 @@
 import { describeAdapter } from '../../adapters/conformance.ts'
+import { TYPEORM } from '../../adapters/differences.ts'
 import { MariadbUnderTest } from '../../adapters/mariadb-under-test.ts'
 import { suiteEntities, typeormHarness } from '../../adapters/typeorm-harness.ts'
 import { describeComponent } from '../../components/component.ts'
@@ -16,5 +17,7 @@ describeComponent('TypeORM', MARIADB_MISSING, () => {
       return mariadb.with((room) => typeormHarness({ type: 'mariadb', url, entities }, room))
     },
     () => mariadb.stop(),
+    undefined,
+    TYPEORM,
   )
 })

@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm'
 import { describe, expect, test } from 'vitest'
 import { type Case, describeAdapter } from '../../adapters/conformance.ts'
+import { TYPEORM } from '../../adapters/differences.ts'
 import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
 import type * as suite from '../../adapters/records.ts'
 import { customer, order, plain } from '../../adapters/samples.ts'
@@ -22,6 +23,7 @@ describeAdapter(
   },
   () => postgres.stop(),
   describeOwn,
+  TYPEORM,
 )
 
 function describeOwn(the: () => Case): void {
