@@ -1,7 +1,6 @@
 import { blindIndex } from './blind-index-suite.ts'
 import { keys } from './keys.ts'
 import { kms } from './kms.ts'
-import { mappers } from './mappers.ts'
 import { benchmarkMessages } from './messages.ts'
 import { orm } from './orm.ts'
 import { passwords } from './passwords.ts'
@@ -21,7 +20,6 @@ export const suites: Readonly<Record<string, Suite>> = {
   messages: benchmarkMessages,
   passwords,
   kms,
-  mappers,
   orm,
   rotation,
 }
