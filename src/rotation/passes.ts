@@ -1,7 +1,7 @@
 import { type Job, type JobCounts, type JobProgress, NO_PROGRESS } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
 import type { PageQuery, Table, TableRow } from '../table.ts'
-import type { JobOptions, PassWork } from './run-job.ts'
+import type { JobOptions, PageChanges, PassWork } from './run-job.ts'
 import type { Throttle } from './throttle.ts'
 
 /** The options of a job, complete. */
@@ -50,22 +50,33 @@ export class Passes {
     }
   }
 
+  /** Three batches are in hand at once: one is read, one is worked on, one is written. They are written one after the other. */
   async #pass(): Promise<void> {
-    const { batch, until, from } = this.#settings
+    const { batch, until, from, signal, throttle } = this.#settings
     let next = this.#page(this.progress.after ?? from)
+    let writing = Promise.resolve()
     try {
-      for (;;) {
+      for (let isLast = false; !isLast; ) {
         const rows = await next
-        if (rows.length === 0) return
+        if (rows.length === 0) break
         const last = (rows.at(-1) as TableRow).key
-        const isLast = rows.length < batch || (until !== undefined && same(last, until))
-        // The next page is read while this one is worked on.
+        isLast = rows.length < batch || (until !== undefined && same(last, until))
         if (!isLast) next = this.#page(last)
-        await this.#batch(rows, last)
-        if (isLast) return
+        signal?.throwIfAborted()
+        if (throttle.isSet) {
+          await writing // a sign of life beside a batch would undo its checkpoint
+          await throttle.before(rows.length, signal, () => this.#stayAlive())
+        }
+        const done = await this.#work.rows(rows)
+        await writing
+        signal?.throwIfAborted()
+        writing = this.#write(rows, last, done)
+        writing.catch(() => undefined) // whoever awaits it reports it
       }
+      await writing
     } finally {
-      next.catch(() => undefined)
+      // Whatever ended the pass, the batch in hand is written or not before anything else is said of the job.
+      await writing.catch(() => undefined)
     }
   }
 
@@ -84,11 +95,7 @@ export class Passes {
     return page
   }
 
-  async #batch(rows: readonly TableRow[], last: RowKey): Promise<void> {
-    const { signal, throttle, onProgress } = this.#settings
-    signal?.throwIfAborted()
-    await throttle.before(rows.length, signal, () => this.#stayAlive())
-    const { changes, failed } = await this.#work.rows(rows)
+  async #write(rows: readonly TableRow[], last: RowKey, { changes, failed }: PageChanges): Promise<void> {
     const { counts, aside } = this.progress
     const after = (written: number): JobProgress => ({
       ...this.progress,
@@ -108,10 +115,10 @@ export class Passes {
       this.progress = after(made.filter(Boolean).length)
     }
     this.#seen = performance.now()
-    onProgress?.(this.progress)
+    this.#settings.onProgress?.(this.progress)
   }
 
-  /** A holder that waits says so now and then. Never beside a batch, whose checkpoint it would undo. */
+  /** A holder that waits says so now and then. */
   async #stayAlive(): Promise<void> {
     if (this.#job === undefined || performance.now() - this.#seen < this.#settings.staleMs / 4) return
     await this.#table.jobs.write({ ...held(this.#job), progress: this.progress })

@@ -4,7 +4,7 @@ import type { RecordCipher } from '../records/record-cipher.ts'
 import type { AnyRecord } from '../records/record-types.ts'
 import { idColumns } from '../records/schema.ts'
 import type { RowKey } from '../row-key.ts'
-import type { RowChange, Table, TableRow } from '../table.ts'
+import type { Cell, RowChange, Table, TableRow } from '../table.ts'
 import { type JobOptions, type JobReport, runJob } from './run-job.ts'
 
 /** How to re-encrypt a table. */
@@ -67,7 +67,12 @@ function changeOf(
   after: TableRow['values'],
   columns: readonly string[],
 ): RowChange {
-  const changed = columns.filter((column) => after[column] !== before[column])
-  const pick = (row: TableRow['values']) => Object.fromEntries(changed.map((column) => [column, row[column]]))
-  return { key, expected: pick(before), set: pick(after) }
+  const expected: Record<string, Cell> = {}
+  const set: Record<string, Cell> = {}
+  for (const column of columns) {
+    if (after[column] === before[column]) continue
+    expected[column] = before[column]
+    set[column] = after[column]
+  }
+  return { key, expected, set }
 }

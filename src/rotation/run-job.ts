@@ -25,12 +25,19 @@ export interface JobOptions {
   readonly onePass?: boolean
 }
 
+/** What is to be done about a page of rows. */
+export interface PageChanges {
+  readonly changes: readonly RowChange[]
+  /** The keys of the rows that could not be read. */
+  readonly failed: readonly RowKey[]
+}
+
 /** What is done with every page of rows, pass after pass. */
 export interface PassWork {
   readonly columns: readonly string[]
   readonly texts?: readonly string[]
-  /** @returns the changes to make, and the keys of the rows that could not be read */
-  readonly rows: (rows: readonly TableRow[]) => Promise<{ changes: readonly RowChange[]; failed: readonly RowKey[] }>
+  /** Called for one page after the other, while the changes of the page before may still be on their way. */
+  readonly rows: (rows: readonly TableRow[]) => Promise<PageChanges>
   /** Whether a whole pass with these counts was the last; by default, when it wrote nothing and nothing changed meanwhile. */
   readonly isLast?: (pass: JobCounts) => boolean
 }

@@ -31,6 +31,12 @@ export class Throttle {
     this.#table = table
   }
 
+  /** Whether there is anything to wait for. */
+  get isSet(): boolean {
+    const { rowsPerSecond, maxLagMs, hours } = this.#options
+    return rowsPerSecond !== undefined || maxLagMs !== undefined || hours !== undefined
+  }
+
   /**
    * @param waiting called about every second while it waits: whoever waits for a night must not be taken for dead
    * @throws the signal's reason
