@@ -20,6 +20,8 @@ TEXT_PREFIX_BYTES.copy(scratch)
 export class DataKey extends ResidentKey {
   readonly #cipher: Xaes256Gcm
   readonly #header: Buffer
+  /** What every value of this key begins with, in text form, up to the last character that no other byte has a part in. */
+  readonly textHead: string
   #messages = 0
 
   /** @param secret 32 bytes; not kept */
@@ -29,6 +31,7 @@ export class DataKey extends ResidentKey {
     this.#cipher = new Xaes256Gcm(encryptionKey)
     wipe(encryptionKey)
     this.#header = Buffer.from([FIELD_FORMAT, ...Buffer.from(record.id, 'hex')])
+    this.textHead = Buffer.concat([TEXT_PREFIX_BYTES, this.#header]).toString('base64url').slice(0, -1)
   }
 
   /**

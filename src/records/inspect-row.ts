@@ -1,5 +1,6 @@
 import { DecryptionError } from '../errors.ts'
 import { keyIdOf, looksEncrypted, parseField } from '../format/field.ts'
+import type { DataKey } from '../keys/data-key.ts'
 import type { CompiledIndex, CompiledRecord } from './compiled-record.ts'
 import { tagVersion } from './record-index.ts'
 import type { UnknownRow } from './row-identity.ts'
@@ -36,6 +37,41 @@ export function inspectRow(record: CompiledRecord, row: UnknownRow, current: Cur
   return out
 }
 
+/** What is writing now, as keys. */
+export interface Writing {
+  readonly dataKey: () => DataKey
+  readonly indexVersion: (index: CompiledIndex) => number
+}
+
+/**
+ * Whether anything in a stored row is not under the keys that write now. What is neither ciphertext nor plaintext that may be
+ * there counts as old: whoever decrypts it finds out. Only of a row that is current everything was looked at.
+ *
+ * @throws DecryptionError when a tag, or a value under the active key, is not one of ours
+ */
+export function isOldRow(record: CompiledRecord, row: UnknownRow, writing: Writing): boolean {
+  let isOld = false
+  for (const index of record.indexes) {
+    if (!Object.hasOwn(row, index.column)) continue
+    if (inspectTag(index, row[index.column], writing).stale) isOld = true
+  }
+  for (const column of record.columns.values()) {
+    if (isOld) return true
+    if (Object.hasOwn(row, column.name)) isOld = isOldField(column, row[column.name], writing)
+  }
+  return isOld
+}
+
+function isOldField(column: Column, value: unknown, { dataKey }: Writing): boolean {
+  if (column.state === 'plaintext' || (value === null && column.visibleNull)) return false
+  if (!looksEncrypted(value)) return true
+  const key = dataKey()
+  if (typeof value === 'string' && !value.startsWith(key.textHead)) return true
+  const field = parseField(value)
+  if (field === undefined) throw new DecryptionError()
+  return !key.names(field)
+}
+
 type Column = CompiledRecord['columns'] extends ReadonlyMap<string, infer Value> ? Value : never
 
 function inspectField(column: Column, value: unknown, current: Current): RowInspection {
@@ -51,7 +87,7 @@ function inspectField(column: Column, value: unknown, current: Current): RowInsp
   return { ...base, holds: 'ciphertext', keyId, stale: keyId !== current.dataKeyId() }
 }
 
-function inspectTag(index: CompiledIndex, value: unknown, current: Current): RowInspection {
+function inspectTag(index: CompiledIndex, value: unknown, current: Pick<Current, 'indexVersion'>): RowInspection {
   const base = { column: index.column, size: sizeOf(value) }
   // A missing tag is stale only where every value has one.
   if (value === null) return { ...base, holds: 'null', stale: index.nullTag }

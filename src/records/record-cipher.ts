@@ -1,7 +1,7 @@
 import { describe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { AllowedState } from '../keys/states.ts'
-import { inspectRow, type RowInspection } from './inspect-row.ts'
+import { inspectRow, isOldRow, type RowInspection } from './inspect-row.ts'
 import type { SlowTags } from './record-index.ts'
 import { indexScope, keyUsed, type OpenRecord, openRecord, type RecordParts } from './record-parts.ts'
 import type {
@@ -220,8 +220,10 @@ export class RecordCipher<Schema extends AnyRecord> {
     options: DecryptOptions = {},
   ): Promise<Settled<Row>[]> {
     const allow = options.allow ?? NOTHING_ALLOWED
-    const isOld = (row: UnknownRow) => this.needsReencrypt(row as Row)
-    return rewriteRows(asRows(rows), this.#reencryption(allow, isOld)) as Promise<Settled<Row>[]>
+    return rewriteRows(
+      asRows(rows),
+      this.#reencryption(allow, (row) => this.#isOld(row)),
+    ) as Promise<Settled<Row>[]>
   }
 
   /** What a stored row shows without decrypting it: for each column its key, size and whether it is stale. @throws DecryptionError */
@@ -232,6 +234,15 @@ export class RecordCipher<Schema extends AnyRecord> {
       dataKeyId: () => this.#open.keyring.active('data', identity.scope).id,
       indexVersion: (index) =>
         this.#open.keyring.active('index', indexScope(this.#open, index.global, identity)).version,
+    })
+  }
+
+  #isOld(row: UnknownRow): boolean {
+    const { keyring, record, identifier } = this.#open
+    const identity = identifier.identify(row)
+    return isOldRow(record, row, {
+      dataKey: () => keyring.active('data', identity.scope),
+      indexVersion: (index) => keyring.active('index', indexScope(this.#open, index.global, identity)).version,
     })
   }
 
@@ -279,6 +290,18 @@ export class RecordCipher<Schema extends AnyRecord> {
     return this.#open.identifier.tenantScope(tenant)
   }
 
+  /** The scopes of rows, which mostly are those of the row before. */
+  #scopes(): Batch['scopesOf'] {
+    let last: ReturnType<Batch['scopesOf']> | undefined
+    return (row) => {
+      const identity = this.#open.identifier.identify(row)
+      if (last?.data === identity.scope) return last
+      const index = new Set(this.#open.indexes.all.map(({ global }) => indexScope(this.#open, global, identity)))
+      last = { data: identity.scope, index }
+      return last
+    }
+  }
+
   #batch(work: Batch['work'], prepare?: Batch['prepare']): Batch {
     return {
       work,
@@ -286,11 +309,7 @@ export class RecordCipher<Schema extends AnyRecord> {
       keyring: this.#open.keyring,
       keys: this.#open.keys,
       columns: [...this.#open.record.columns.keys()],
-      scopesOf: (row: UnknownRow) => {
-        const identity = this.#open.identifier.identify(row)
-        const index = new Set(this.#open.indexes.all.map(({ global }) => indexScope(this.#open, global, identity)))
-        return { data: identity.scope, index }
-      },
+      scopesOf: this.#scopes(),
     }
   }
 }
