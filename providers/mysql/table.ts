@@ -1,10 +1,9 @@
 import { assertText } from '../../src/bytes.ts'
 import { ClosedError, TableError } from '../../src/errors.ts'
-import type { RowKey } from '../../src/row-key.ts'
 import { assertWithin } from '../../src/sql/key-store-limits.ts'
-import { splitRow } from '../../src/sql/table-checks.ts'
+import { splitRows } from '../../src/sql/table-checks.ts'
 import type { QualifiedName } from '../../src/sql/table-name.ts'
-import type { HeadCount, Table, TableDescription, TableRow } from '../../src/table.ts'
+import type { HeadCount, Table, TableDescription } from '../../src/table.ts'
 import { assertConnection, type Connected, connectMysql, type MysqlConnection, type MysqlPool } from './client.ts'
 import { mysqlTableError, numberOf } from './faults.ts'
 import { mysqlJobs } from './jobs.ts'
@@ -95,7 +94,7 @@ export function mysqlTable(options: MysqlTableOptions): Table {
     page: (query) =>
       within(async (session) => {
         const { sql, values, keys } = pageSql(await shape(session), query)
-        return (await readCommitted(session, sql, values)).map((row): TableRow => splitRow(row, keys))
+        return splitRows(await readCommitted(session, sql, values), keys)
       }),
     write: (changes, job) =>
       call(async (to) => {
@@ -112,7 +111,7 @@ export function mysqlTable(options: MysqlTableOptions): Table {
     splits: (parts) =>
       within(async (session) => {
         const { sql, keys } = splitsSql(await shape(session), parts)
-        return (await readCommitted(session, sql)).map((row): RowKey => splitRow(row, keys).key)
+        return splitRows(await readCommitted(session, sql), keys).map(({ key }) => key)
       }),
     lag: () => call(lag),
     changeSql: (change) => within(async (session) => changeStatements(name, change, await definitions(session, name))),

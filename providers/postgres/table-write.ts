@@ -8,7 +8,6 @@ import type { PostgresClient, PostgresPool } from './client.ts'
 import { saveJobSql, saveJobValues } from './jobs.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
-import { keyColumns } from './table-sql.ts'
 
 /** Changes to write, and the job that they belong to. */
 export interface Write {
@@ -41,15 +40,15 @@ async function attempt(pool: PostgresPool, write: Write, statements: readonly St
   try {
     await client.query(beginSql(write.lockTimeoutMs))
     if (write.job !== undefined) await saveJob(client, write.jobs, write.job)
-    const written = new Set<string>()
-    for (const { text, values, keys } of statements) {
-      for (const row of (await client.query(text, values)).rows) {
-        written.add(JSON.stringify(keys.map((alias) => String(row[alias]))))
-      }
+    const made = write.changes.map(() => false)
+    for (const { text, values, at } of statements) {
+      const [row] = (await client.query(text, values)).rows
+      for (const place of String(row?.places ?? '').split(','))
+        if (place !== '') made[at[Number(place) - 1] as number] = true
     }
     await client.query('commit')
     healthy = true
-    return write.changes.map(({ key }) => written.has(JSON.stringify(key)))
+    return made
   } catch (error) {
     healthy = await client.query('rollback').then(
       () => true,
@@ -73,24 +72,26 @@ async function saveJob(client: PostgresClient, jobs: string, job: JobWrite): Pro
   if (rowCount !== 1) throw new JobLostError()
 }
 
+/** One statement for all changes that compare and set the same columns. It answers with the places of those it made, from 1. */
 interface Statement {
   readonly text: string
   readonly values: unknown[]
-  readonly keys: readonly string[]
+  /** Places of the changes in what was given. */
+  readonly at: readonly number[]
 }
 
-/** One statement for all changes that compare and set the same columns. */
 function batches({ known, changes }: Write): Statement[] {
-  return groupChanges(changes).map((group) =>
-    batch(
+  return groupChanges(changes).map((group) => {
+    const statement = updateSql(
       known,
       group.map(({ change }) => change),
-    ),
-  )
+    )
+    return { ...statement, at: group.map(({ at }) => at) }
+  })
 }
 
-function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
-  const [first] = changes as [RowChange]
+function updateSql(known: KnownTable, changes: readonly RowChange[]): Omit<Statement, 'at'> {
+  const [sample] = changes as [RowChange]
   const values: unknown[][] = []
   const columns: string[] = []
   const add = (type: string, column: unknown[]): string => {
@@ -99,7 +100,6 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
     return `d.${alias}`
   }
   const { primaryKey } = known.description
-  const { keys } = keyColumns(known)
   for (const { key } of changes) assertKey(known, key)
   const conditions = primaryKey.map((column, at) => {
     const text = add(
@@ -108,7 +108,13 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
     )
     return `t.${quote(column)} = ${text}::${known.types.get(column)}`
   })
-  for (const name of Object.keys(first.expected)) {
+  // Says the same once more, for a planner that would read the whole table where it is small, once for each batch.
+  const [first, second] = primaryKey as [string, string?]
+  const type = known.types.get(first) as string
+  if (second === undefined && !type.endsWith('[]')) {
+    conditions.push(`t.${quote(first)} = any ($1::text[]::${type}[])`)
+  }
+  for (const name of Object.keys(sample.expected)) {
     const { holds } = comparedColumn(known, name)
     const expected = add(
       holds === 'bytes' ? 'bytea' : 'text',
@@ -116,14 +122,14 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
     )
     conditions.push(`t.${quote(name)}${holds === 'text' ? BYTEWISE : ''} is not distinct from ${expected}`)
   }
-  for (const name of Object.keys(first.expectedTexts ?? {})) {
+  for (const name of Object.keys(sample.expectedTexts ?? {})) {
     const expected = add(
       'text',
       changes.map((change) => change.expectedTexts?.[name]),
     )
     conditions.push(`t.${quote(columnOf(known, name).name)}${BYTEWISE} is not distinct from ${expected}`)
   }
-  const set = Object.keys(first.set).map((name) => {
+  const set = Object.keys(sample.set).map((name) => {
     const { holds } = columnOf(known, name)
     const value = add(
       holds === 'bytes' ? 'bytea' : 'text',
@@ -131,13 +137,13 @@ function batch(known: KnownTable, changes: readonly RowChange[]): Statement {
     )
     return `${quote(name)} = ${value}${holds === 'bytes' ? '' : `::${known.types.get(name)}`}`
   })
-  const aliases = values.map((_, at) => `c${at + 1}`).join(', ')
-  const returned = primaryKey.map((column, at) => `t.${quote(column)}::text as ${keys[at]}`).join(', ')
+  const aliases = [...values.map((_, at) => `c${at + 1}`), 'place'].join(', ')
   return {
-    text: `update ${known.name.quoted} as t set ${set.join(', ')} from unnest(${columns.join(', ')}) as d(${aliases})
-where ${conditions.join(' and ')} returning ${returned}`,
+    text: `with made as (
+  update ${known.name.quoted} as t set ${set.join(', ')} from unnest(${columns.join(', ')}) with ordinality as d(${aliases})
+  where ${conditions.join(' and ')} returning d.place)
+select string_agg(place::text, ',') as places from made`,
     values,
-    keys,
   }
 }
 

@@ -1,10 +1,9 @@
 import { assertText } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, TableError } from '../../src/errors.ts'
-import type { RowKey } from '../../src/row-key.ts'
 import { codeOf } from '../../src/sql/faults.ts'
-import { splitRow } from '../../src/sql/table-checks.ts'
+import { splitRows } from '../../src/sql/table-checks.ts'
 import type { QualifiedName } from '../../src/sql/table-name.ts'
-import type { Table, TableDescription, TableRow } from '../../src/table.ts'
+import type { Table, TableDescription } from '../../src/table.ts'
 import {
   assertConnection,
   type Connected,
@@ -84,7 +83,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
         const { text, values, keys } = pageSql(await shape(pool), query)
         try {
           const { rows } = await pool.query(text, values)
-          return rows.map((row): TableRow => splitRow(row, keys))
+          return splitRows(rows, keys)
         } catch (error) {
           // What is no value of a column's type, no row of it holds.
           if (query.equals !== undefined && NO_VALUE.has(codeOf(error))) return []
@@ -108,7 +107,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
       call(async (pool) => {
         const { text, keys } = splitsSql(await shape(pool), parts)
         const { rows } = await pool.query(text)
-        return rows.map((row): RowKey => splitRow(row, keys).key)
+        return splitRows(rows, keys).map(({ key }) => key)
       }),
     lag: () =>
       call(async (pool) => {

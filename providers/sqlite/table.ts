@@ -2,7 +2,7 @@ import { assertText } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
 import { assertWithin } from '../../src/sql/key-store-limits.ts'
-import { splitRow } from '../../src/sql/table-checks.ts'
+import { splitRows } from '../../src/sql/table-checks.ts'
 import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { HeadCount, Table, TableDescription, TableRow } from '../../src/table.ts'
 import {
@@ -79,7 +79,7 @@ export function sqliteTable(options: SqliteTableOptions): Table {
   ): TableRow[] {
     const rows = rowsOf(database, sql, ...values)
     assertKeys(shape(database), rows, keys)
-    return rows.map((row) => splitRow(row, keys))
+    return splitRows(rows, keys)
   }
 
   return {

@@ -68,23 +68,43 @@ export function keyAliases({ description }: DescribedTable): string[] {
   return description.primaryKey.map((_, at) => `strongroom_key_${at}`)
 }
 
-/** The row of a page that has its key under `keys`. */
-export function splitRow(row: Readonly<Record<string, unknown>>, keys: readonly string[]): TableRow {
-  const key = keys.map((alias) => String(row[alias]))
-  const values = Object.fromEntries(Object.entries(row).filter(([column]) => !keys.includes(column)))
-  return { key, values }
+/** The rows of a page that have their keys under `keys`. */
+export function splitRows(rows: readonly Readonly<Record<string, unknown>>[], keys: readonly string[]): TableRow[] {
+  const columns = Object.keys(rows[0] ?? {}).filter((column) => !keys.includes(column))
+  return rows.map((row) => {
+    const values: Record<string, unknown> = {}
+    for (const column of columns) values[column] = row[column]
+    return { key: keys.map((alias) => String(row[alias])), values }
+  })
 }
 
 /** Changes that compare and set the same columns together, with their places in the list. @throws InvalidInputError */
 export function groupChanges(changes: readonly RowChange[]): { change: RowChange; at: number }[][] {
   const groups = new Map<string, { change: RowChange; at: number }[]>()
+  let group: { change: RowChange; at: number }[] = []
   for (const [at, change] of changes.entries()) {
-    const { expected, expectedTexts = {}, set } = change
-    if (Object.keys(set).length === 0) throw new InvalidInputError('a change sets no column')
-    const shape = JSON.stringify([expected, expectedTexts, set].map((columns) => Object.keys(columns).sort()))
-    const group = groups.get(shape)
-    if (group === undefined) groups.set(shape, [{ change, at }])
-    else group.push({ change, at })
+    // Mostly that of the change before.
+    if (group[0] === undefined || !isAlike(change, group[0].change)) {
+      const { expected, expectedTexts = {}, set } = change
+      if (Object.keys(set).length === 0) throw new InvalidInputError('a change sets no column')
+      const shape = JSON.stringify([expected, expectedTexts, set].map((columns) => Object.keys(columns).sort()))
+      group = groups.get(shape) ?? []
+      if (group.length === 0) groups.set(shape, group)
+    }
+    group.push({ change, at })
   }
   return [...groups.values()]
+}
+
+function isAlike(a: RowChange, b: RowChange): boolean {
+  return (
+    hasSameNames(a.expected, b.expected) &&
+    hasSameNames(a.set, b.set) &&
+    hasSameNames(a.expectedTexts ?? {}, b.expectedTexts ?? {})
+  )
+}
+
+function hasSameNames(a: object, b: object): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name))
 }

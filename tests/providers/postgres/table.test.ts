@@ -116,6 +116,37 @@ describe('postgresTable', () => {
     expect(await table.page({ columns: ['note'], limit: 5 })).toEqual([{ key: ['abc'], values: { note: 'x' } }])
   })
 
+  test('finds rows by a key of one column, of any type, and of an array', async () => {
+    await pool.query(
+      `create domain positive as int check (value > 0); create type mood as enum ('happy', 'sad, and "quoted"')`,
+    )
+    const keys: Readonly<Record<string, readonly string[]>> = {
+      bigint: ['-9223372036854775808', '7'],
+      numeric: ['1.50', '-0.000001'],
+      uuid: ['8d5a7c3e-0000-4000-8000-000000000001', '8d5a7c3e-0000-4000-8000-000000000002'],
+      'varchar(5)': ['a,b', '{"\\}'],
+      'char(3)': ['a', 'ü'],
+      bytea: ['\\x00ff', '\\x'],
+      date: ['2026-11-27', '0001-01-01 BC'],
+      timestamptz: ['2026-11-27 10:00:00.123456+00', 'infinity'],
+      positive: ['1', '2'],
+      mood: ['happy', 'sad, and "quoted"'],
+      'int[]': ['{1,2}', '{}'],
+      boolean: ['true', 'false'],
+    }
+    for (const [type, texts] of Object.entries(keys)) {
+      await pool.query(`drop table if exists keyed; create table keyed (id ${type} primary key, note text)`)
+      for (const text of texts) await pool.query('insert into keyed values ($1, $2)', [text, text])
+      const table = postgresTable({ pool, table: 'keyed' })
+      const page = await table.page({ columns: ['note'], limit: 10 })
+      const changes = page.map(({ key, values }) => ({ key, expected: { note: values.note }, set: { note: 'seen' } }))
+      const [first, second] = changes as [(typeof changes)[number], (typeof changes)[number]]
+      const other = { ...first, expected: { note: 'something else' } }
+      expect({ type, made: await table.write([other, second]) }).toEqual({ type, made: [false, true] })
+      expect({ type, made: await table.write([second, first]) }).toEqual({ type, made: [false, true] })
+    }
+  })
+
   test('gives up on rows that others hold, and writes nothing', async () => {
     await pool.query(`create table held (id int primary key, note text); insert into held values (1, 'a'), (2, 'b')`)
     const other = await pool.connect()
