@@ -1,21 +1,13 @@
 import type { InferInsertModel, Table } from 'drizzle-orm'
+import type { NewFields } from '../../src/mapping/row-types.ts'
 import type { AnyRecord, FieldName, FieldValue, IdentityColumn, IndexColumn } from '../../src/records/record-types.ts'
-
-type Fields<Schema extends AnyRecord> = {
-  readonly [Name in FieldName<Schema> as null extends FieldValue<Schema, Name> ? never : Name]: FieldValue<Schema, Name>
-} & {
-  readonly [Name in FieldName<Schema> as null extends FieldValue<Schema, Name> ? Name : never]?: FieldValue<
-    Schema,
-    Name
-  >
-}
 
 /** A row to insert: fields as their values, identity included, other columns as the table has them. */
 export type NewRow<Of extends Table, Schema extends AnyRecord> = Omit<
   InferInsertModel<Of>,
   FieldName<Schema> | IndexColumn<Schema>
 > &
-  Fields<Schema>
+  NewFields<Schema>
 
 /** Which row: its id, tenant and subject. */
 export type RowKey<Of extends Table, Schema extends AnyRecord> = Pick<

@@ -141,6 +141,12 @@ export class MappedRecord {
       : `search it by ${names.join(' or ')}`
   }
 
+  calculated(column: string): InvalidInputError {
+    return new InvalidInputError(
+      `${this.name}.${column} is encrypted, so a function of the database would get random bytes: read the rows, and calculate with what they hold`,
+    )
+  }
+
   ordered(column: string): InvalidInputError {
     return new InvalidInputError(
       `${this.name}.${column} is encrypted, so an order by it is an order of random bytes: sort the rows after they are read, or keep a coarse plaintext column`,

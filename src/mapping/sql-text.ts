@@ -1,7 +1,12 @@
 const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|\/\*.*?\*\//gs
+const BACKSLASH_TOKEN = /'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|`[^`]*`|--[^\n]*|\/\*.*?\*\//gs
+
+/** What a backslash in a literal is: the SQL standard says a character, MySQL says the beginning of an escape. */
+export type Backslash = 'character' | 'escape'
 
 /** The text of a statement in which nothing that looks like SQL is quoted. Every position is that of the text. */
 export interface SqlText {
+  readonly text: string
   /** Without the content of literals and without comments: what names stand in. */
   readonly names: string
   /** Also without the content of quoted names: what keywords, commas and parentheses stand in. */
@@ -11,21 +16,26 @@ export interface SqlText {
 /**
  * Reads what is quoted in a statement.
  *
- * @returns undefined where databases disagree on what is quoted: a backslash before a quote, `#`, `--` without a space, `$$`,
- * and comments in or instead of others
+ * @param backslash left out where the database is not known
+ * @returns undefined where databases disagree on what is quoted: a backslash before a quote, unless `backslash` says what it
+ * is, `#`, `--` without a space, `$$`, and comments in or instead of others
  */
-export function sqlText(text: string): SqlText | undefined {
+export function sqlText(text: string, backslash?: Backslash): SqlText | undefined {
   let ambiguous = false
-  const names = text.replace(TOKEN, (token) => {
+  const tokens = backslash === 'escape' ? BACKSLASH_TOKEN : TOKEN
+  const names = text.replace(tokens, (token, at: number) => {
     const first = token[0]
-    ambiguous ||= /\\['"`]/.test(token) || /^--[^\s-]/.test(token) || /^\/\*(!|M!|.*\/\*)/s.test(token)
+    // PostgreSQL: E'…' has escapes, whatever other literals have.
+    const isPlain = backslash === 'character' && !/\be$/i.test(text.slice(Math.max(0, at - 2), at))
+    const isKnown = backslash === 'escape' || isPlain
+    ambiguous ||= (!isKnown && /\\['"`]/.test(token)) || /^--[^\s-]/.test(token) || /^\/\*(!|M!|.*\/\*)/s.test(token)
     if (first === '"' || first === '`') return token
     return first === "'" ? `'${'_'.repeat(token.length - 2)}'` : ' '.repeat(token.length)
   })
-  const bare = names.replace(TOKEN, (token) => `${token[0]}${'_'.repeat(token.length - 2)}${token[0]}`)
+  const bare = names.replace(tokens, (token) => `${token[0]}${'_'.repeat(token.length - 2)}${token[0]}`)
   const rest = bare.replace(/'_*'|"_*"|`_*`/g, '')
   ambiguous ||= /['"`]|\/\*|#(?![>-])|\$([a-z_]\w*)?\$/i.test(rest)
-  return ambiguous ? undefined : { names, bare }
+  return ambiguous ? undefined : { text, names, bare }
 }
 
 /** Where the parenthesis around a position closes, or where its text ends, or an `until` outside of inner parentheses. */

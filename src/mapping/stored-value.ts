@@ -1,5 +1,7 @@
 import { inspect } from 'node:util'
 
+export { looksEncrypted } from '../format/field.ts'
+
 const SHOWN = '[encrypted]'
 
 /**

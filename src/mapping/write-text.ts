@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../errors.ts'
 import { looksEncrypted } from '../format/field.ts'
 import type { MappedRecord } from './mapped-record.ts'
-import type { NamedTable } from './query-text.ts'
+import { bareName, escaped, isNamed, type NamedTable } from './query-text.ts'
 import { endOf, listItems, type SqlText, sqlText } from './sql-text.ts'
 
 const NAME = '(?:"[^"]+"|`[^`]+`|\\w+)'
@@ -20,7 +20,7 @@ const VALUE = /^(\$\d+|\?|null|default)(?:::\w+)?$/i
  * @throws InvalidInputError
  */
 export function assertWrites(text: string, parameters: readonly unknown[], named: NamedTable): void {
-  const sql = sqlText(text)
+  const sql = sqlText(text, named.backslash)
   if (sql === undefined) {
     if (text.search(WRITE) >= 0 && isNamed(text, named)) throw unread(named.record)
     return
@@ -63,7 +63,7 @@ class Write {
     const behind = rest.slice(into[0].length)
     const list = new RegExp(`^(?:\\s+as\\s+${NAME})?\\s*\\(([^()]*)\\)\\s*values\\s*(?=\\()`, 'i').exec(behind)
     if (list === null) throw unread(record)
-    const columns = (list[1] as string).split(',').map((column) => unquoted(column.trim()))
+    const columns = (list[1] as string).split(',').map((column) => bareName(column.trim()))
     let at = this.#from + into[0].length + list[0].length
     while (bare[at] === '(') {
       const end = endOf(bare, at + 1)
@@ -117,7 +117,7 @@ class Write {
     return listItems(bare, from, endOf(bare, from, SET_ENDS)).map(([start, to]) => {
       const item = ASSIGNED.exec(names.slice(start, to))
       if (item === null) throw unread(this.#named.record)
-      return { column: unquoted(item[1] as string), from: start + item[0].length, to }
+      return { column: bareName(item[1] as string), from: start + item[0].length, to }
     })
   }
 
@@ -130,22 +130,21 @@ class Write {
     const token = VALUE.exec(text.trim())?.[1]?.toLowerCase() ?? ''
     const index = token === '?' ? this.#placeholders.get(from + text.indexOf('?')) : Number(token.slice(1)) - 1
     const value = /^[$?]/.test(token) ? this.#parameters[index as number] : undefined
+    if (isCiphertextLiteral(this.#sql.text.slice(from, to).trim())) return
     const isNull = token === 'null' || token === 'default' || value === null
     if (isNull && record.showsNull(field)) return
     if (!looksEncrypted(value)) throw record.unencrypted(field)
   }
 }
 
+/** Whether it is a ciphertext as mappers write it that put values into the text: as text, or as bytes in any spelling. */
+function isCiphertextLiteral(literal: string): boolean {
+  if (/^(?:x'|e'\\\\x|'\\x)f9[0-9a-f]+'$/i.test(literal)) return true
+  return /^'[\w-]+'$/.test(literal) && looksEncrypted(literal.slice(1, -1))
+}
+
 function tableOf({ table }: NamedTable): string {
-  return `["\`]?${table.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}["\`]?`
-}
-
-function isNamed(text: string, named: NamedTable): boolean {
-  return new RegExp(`(?<!\\w)${tableOf(named)}(?!\\w)`, 'i').test(text)
-}
-
-function unquoted(name: string): string {
-  return name.replace(/^["`]|["`]$/g, '')
+  return `["\`]?${escaped(table)}["\`]?`
 }
 
 function unread(record: MappedRecord): InvalidInputError {
