@@ -6,7 +6,12 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 // An adapter builds on the classes of its object mapper, and is of no use without it.
-const MAPPERS = { drizzle: 'drizzle-orm@0.45.4', kysely: 'kysely@0.28.18', typeorm: 'typeorm@1.1.1' }
+const MAPPERS = {
+  drizzle: 'drizzle-orm@0.45.4',
+  kysely: 'kysely@0.28.18',
+  sequelize: 'sequelize@6.37.8',
+  typeorm: 'typeorm@1.1.1',
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'strongroom-package-'))
 const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, encoding: 'utf8' })

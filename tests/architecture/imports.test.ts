@@ -42,7 +42,7 @@ const ORDER = [
 /** What a provider may use of src. */
 const OPEN_TO_PROVIDERS = ORDER.slice(0, ORDER.indexOf('keys')).filter((part) => part !== 'format')
 /** Adapters of object mappers: they also use what mappers share, and records. */
-const MAPPERS = ['drizzle', 'kysely', 'prisma', 'typeorm']
+const MAPPERS = ['drizzle', 'kysely', 'prisma', 'sequelize', 'typeorm']
 
 interface Import {
   readonly from: string

@@ -1,0 +1,79 @@
+import type { DataTypes, Model, ModelAttributeColumnOptions } from 'sequelize'
+import { ConfigError } from '../../src/errors.ts'
+import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { StoredValue } from '../../src/mapping/stored-value.ts'
+import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
+import { Sealed } from './sealed.ts'
+
+/** How the database calls its columns. */
+export interface AttributeOptions {
+  /** The type of columns with `storage: 'binary'`: `bytea` by default, `longblob` or `blob` elsewhere. */
+  readonly bytes?: 'bytea' | 'longblob' | 'blob'
+}
+
+/** The type of an encrypted column or index column for Sequelize: writes nothing but what was encrypted for its row. */
+export class EncryptedType implements DataTypes.AbstractDataType {
+  readonly key = 'STRONGROOM'
+  readonly dialectTypes = ''
+  readonly schema: AnyRecord
+  readonly #sql: string
+  readonly #refusal: () => Error
+
+  constructor(schema: AnyRecord, sql: string, refusal: () => Error) {
+    this.schema = schema
+    this.#sql = sql
+    this.#refusal = refusal
+  }
+
+  toSql(): string {
+    return this.#sql
+  }
+
+  toString(): string {
+    return this.#sql
+  }
+
+  /** @throws InvalidInputError for anything that was not encrypted */
+  stringify(value: unknown): string {
+    if (value instanceof Sealed) return value.stored as string
+    if (StoredValue.is(value)) return StoredValue.unwrap(value) as string
+    throw this.#refusal()
+  }
+
+  bindParam(value: unknown, { bindParam }: { bindParam(value: unknown): string }): string {
+    return bindParam(this.stringify(value))
+  }
+}
+
+/**
+ * The attributes of a record's encrypted columns and index columns, for `sequelize.define(…, { …, ...encryptedAttributes(customers) })`.
+ *
+ * @throws ConfigError when a field is in state `plaintext`
+ */
+export function encryptedAttributes<Schema extends AnyRecord>(
+  schema: Schema,
+  { bytes = 'bytea' }: AttributeOptions = {},
+): { readonly [Name in FieldName<Schema> | IndexColumn<Schema>]: ModelAttributeColumnOptions<Model> } {
+  const record = new MappedRecord({ schema } as unknown as AnyCipher)
+  const storage = schema.options.storage ?? 'text'
+  const fields = Object.entries(schema.fields).map(([name, { options }]) => {
+    if (options.state === 'plaintext')
+      throw new ConfigError(`${schema.name}.${name} is in state plaintext: leave it an ordinary column`)
+    const sql = (options.storage ?? storage) === 'binary' ? bytes : 'text'
+    const type = new EncryptedType(schema, sql, () => record.unencrypted(name))
+    return [name, { type, get: getting(name) }]
+  })
+  const indexes = [...record.indexColumns].map((name) => {
+    const sql = storage === 'binary' ? bytes : 'varchar(255)'
+    return [name, { type: new EncryptedType(schema, sql, () => record.writtenIndex(name)) }]
+  })
+  return Object.fromEntries([...fields, ...indexes])
+}
+
+/** While it is being written, also when that failed, an instance shows its values. */
+function getting(name: string) {
+  return function get(this: Model): unknown {
+    const value: unknown = this.getDataValue(name)
+    return value instanceof Sealed ? value.plain : value
+  }
+}

@@ -1,0 +1,140 @@
+import {
+  type Attributes,
+  type FindOptions,
+  type Model,
+  type ModelStatic,
+  Op,
+  type Transaction,
+  type WhereOptions,
+} from 'sequelize'
+import { ConfigError, InvalidInputError } from '../../src/errors.ts'
+import type { AnyCipher, AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { limited } from '../../src/mapping/query-text.ts'
+import type { NewFields } from '../../src/mapping/row-types.ts'
+import { StoredValue } from '../../src/mapping/stored-value.ts'
+import type { AnyRecord, Searchable, SearchedValue, SearchOptions } from '../../src/records/record-types.ts'
+import { registryOf } from './hooks.ts'
+import type { Encrypted } from './registry.ts'
+import type { EncryptedFields, RowChanges, RowKey } from './row-types.ts'
+
+/** The transaction of a call, if it is in one. */
+export interface WithTransaction {
+  readonly transaction?: Transaction
+}
+
+/**
+ * Makes a model encrypted: from now on its Sequelize encrypts what it writes, and decrypts what it reads.
+ *
+ * @param model with `encryptedAttributes(record)` among its attributes, whose names are those in the record
+ * @param cipher of the record, `room.records.customers`
+ * @returns what Sequelize cannot do by itself
+ * @throws ConfigError, InvalidInputError when model and record do not fit
+ */
+export function encryptedModel<Schema extends AnyRecord, Of extends Model & EncryptedFields<Schema>>(
+  model: ModelStatic<Of>,
+  cipher: AnyCipher & { readonly schema: Schema },
+): EncryptedModel<Of, Schema> {
+  const { sequelize } = model
+  if (sequelize === undefined) throw new ConfigError(`model ${model.name} is not initialized: call its init() before`)
+  return new EncryptedModel(model, registryOf(sequelize).add(model, cipher))
+}
+
+/** Writes and searches of one encrypted model. Made by `encryptedModel`. */
+export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
+  readonly #model: ModelStatic<Model>
+  readonly #record: MappedRecord
+  readonly #columns: ReadonlyMap<string, string>
+
+  constructor(model: ModelStatic<Of>, { record, named }: Encrypted) {
+    this.#model = model
+    this.#record = record
+    this.#columns = named.columns
+  }
+
+  /** Changes some columns of one row. @returns how many rows were changed: 0 or 1 @throws InvalidInputError */
+  async update(
+    key: RowKey<Of, Schema>,
+    changes: RowChanges<Of, Schema>,
+    options: WithTransaction = {},
+  ): Promise<number> {
+    return this.#update(this.#identity(key as AnyRow), changes as AnyRow, options)
+  }
+
+  /**
+   * Changes columns in many rows, which no single statement can do: values are bound to their rows. Reads the ids and updates
+   * row by row, each only while it still meets the condition. Give a transaction to change all or none.
+   *
+   * @returns how many rows were changed
+   */
+  async updateMany(
+    where: WhereOptions<Attributes<Of>>,
+    changes: RowChanges<Of, Schema>,
+    options: WithTransaction = {},
+  ): Promise<number> {
+    this.#record.assertChanges(Object.keys(changes))
+    const attributes = [...this.#record.identity]
+    const found = await this.#model.findAll({ attributes, where, ...options, raw: true })
+    let changed = 0
+    for (const key of found as unknown as AnyRow[]) {
+      changed += await this.#update({ [Op.and]: [where, this.#identity(key)] }, changes as AnyRow, options)
+    }
+    return changed
+  }
+
+  /** Updates the row of this id, tenant and subject, or inserts it. A row of another tenant that has the id makes it fail. */
+  async upsert(
+    row: Of['_creationAttributes'] & RowKey<Of, Schema> & NewFields<Schema>,
+    options: WithTransaction = {},
+  ): Promise<void> {
+    const complete = this.#record.complete(row as AnyRow)
+    const changes = Object.entries(complete).filter(([name]) => !this.#record.identity.includes(name))
+    const changed = await this.#update(this.#identity(complete), Object.fromEntries(changes), options)
+    if (changed === 0) await this.#model.create(row as never, options)
+  }
+
+  /**
+   * The rows whose encrypted column has a value, without those that the index matches by chance.
+   *
+   * @param name a field with one index, or an index column
+   * @param find further conditions and options; not `limit` or `offset` when the index is not unique
+   */
+  async search<Name extends Searchable<Schema>>(
+    name: Name,
+    value: SearchedValue<Schema, Name>,
+    options: SearchOptions<Schema>,
+    find: FindOptions<Attributes<Of>> = {},
+  ): Promise<Of[]> {
+    const { column, unique } = this.#record.search(name)
+    if (!unique && (find.limit !== undefined || find.offset !== undefined)) throw limited(this.#record, column)
+    const tags = await this.#record.cipher.indexMany(name, [value], options as { tenant?: unknown })
+    const found = { [column]: tags.map((tag) => StoredValue.wrap(tag as string)) }
+    const where = find.where === undefined ? found : { [Op.and]: [find.where, found] }
+    const rows = await this.#model.findAll({ ...find, where } as FindOptions)
+    return this.#record.cipher.filter(rows as unknown as Of[], name, value)
+  }
+
+  /** Decrypts rows of SQL of your own, `sequelize.query(…)`, whose columns have the names of the database. @throws DecryptionError */
+  async decryptRaw(rows: readonly object[]): Promise<(Attributes<Of> & EncryptedFields<Schema>)[]> {
+    const stored = (rows as readonly AnyRow[]).map((row) =>
+      Object.fromEntries([...this.#columns].flatMap(([key, name]) => (name in row ? [[key, shown(row[name])]] : []))),
+    )
+    return (await this.#record.cipher.decryptMany(stored)) as (Attributes<Of> & EncryptedFields<Schema>)[]
+  }
+
+  async #update(where: WhereOptions, changes: AnyRow, options: WithTransaction): Promise<number> {
+    this.#record.assertChanges(Object.keys(changes))
+    if (Object.keys(changes).length === 0) throw new InvalidInputError('an update must change something')
+    const [changed] = await this.#model.update(changes, { where, ...options })
+    return changed
+  }
+
+  #identity(key: AnyRow): Record<string, unknown> {
+    const missing = this.#record.identity.filter((name) => key[name] === undefined || key[name] === null)
+    if (missing.length > 0) throw this.#record.unknownRow(missing)
+    return Object.fromEntries(this.#record.identity.map((name) => [name, key[name]]))
+  }
+}
+
+function shown(value: unknown): unknown {
+  return StoredValue.is(value) ? StoredValue.unwrap(value) : value
+}

@@ -1,0 +1,219 @@
+import { BulkRecordError, AggregateError as BulkRecordErrors, type Model, Op, type Transaction, Utils } from 'sequelize'
+import { InvalidInputError } from '../../src/errors.ts'
+import type { AnyRow } from '../../src/mapping/mapped-record.ts'
+import type { Encrypted } from './registry.ts'
+import { Sealed } from './sealed.ts'
+import { demanded } from './where.ts'
+
+/** The options of Sequelize that matter to a write. They are those of its call, and Sequelize goes on with what is set in them. */
+export interface WriteOptions {
+  fields?: string[]
+  defaultFields?: string[]
+  validate?: boolean
+  individualHooks?: boolean
+  exception?: boolean
+  ignoreDuplicates?: boolean
+  updateOnDuplicate?: readonly string[]
+  where?: unknown
+  attributes?: Record<string, unknown>
+  transaction?: Transaction | null
+  [INSTANCES]?: readonly Model[]
+}
+
+/** Under it the options of a bulk insert carry its instances to the statement. */
+export const INSTANCES: unique symbol = Symbol('strongroom.instances')
+
+type Values = Record<string, unknown>
+
+/** The identity that instances have in the database, as it was when they were loaded or written. */
+const identities = new WeakMap<Model, string>()
+
+/** What calls of `Model.update` that look at each instance asked for. */
+const wheres = new WeakMap<WriteOptions, unknown>()
+
+/** Says that the row of an instance is in the database, with the identity that the instance has now. */
+export function remember({ record }: Encrypted, instance: Model): void {
+  identities.set(instance, identityOf(record.identity, instance))
+}
+
+/** Encrypts new instances, all or none. @throws InvalidInputError; what loading keys throws */
+export async function sealNew(encrypted: Encrypted, instances: readonly Model[], options: WriteOptions): Promise<void> {
+  const { record } = encrypted
+  const taken = options.updateOnDuplicate?.find((name) => !isPlain(encrypted, name))
+  if (taken !== undefined) throw onConflict(encrypted, taken)
+  const rows = instances.map((instance) => record.complete(rowOf(encrypted, instance, options.fields)))
+  for (const [at, row] of (await record.cipher.encryptMany(rows)).entries()) {
+    const written = place(encrypted, instances[at] as Model, row, rows[at] as AnyRow, Object.keys(row))
+    if (options.fields !== undefined) addFields(options.fields, written)
+  }
+  // PostgreSQL would get the insert in the text of a function, where no statement can be read.
+  if (options.exception === true) options.exception = false
+}
+
+/** Validates what hooks of the application made of new instances, as Sequelize would after the last hook. @throws AggregateError */
+export async function validateNew(instances: readonly Model[], options: WriteOptions): Promise<void> {
+  if (options.validate !== true) return
+  const checked = { ...options, hooks: options.individualHooks === true }
+  const failed = await Promise.all(
+    instances.map((instance) =>
+      instance.validate(checked).then(
+        () => [],
+        (error: Error) => [new BulkRecordError(error, instance)],
+      ),
+    ),
+  )
+  const errors = failed.flat()
+  if (errors.length > 0) throw new BulkRecordErrors(errors as never)
+  options.validate = false
+}
+
+/** Encrypts what was changed in an instance. @throws InvalidInputError when the row is not the one in the database */
+export async function sealChanged(encrypted: Encrypted, instance: Model, options: WriteOptions): Promise<void> {
+  const { record } = encrypted
+  const changed = [...new Set([...(options.fields ?? []), ...(instance.changed() || [])])]
+  const row = instance.dataValues as Values
+  for (const name of record.indexColumns) {
+    if (changed.includes(name) && row[name] !== undefined && !(row[name] instanceof Sealed)) {
+      throw record.writtenIndex(name)
+    }
+  }
+  const fields = changed.filter((name) => record.isEncrypted(name) && row[name] !== undefined)
+  if (fields.length === 0 && !changed.some((name) => record.identity.includes(name))) return
+  await assertSameRow(encrypted, instance, options)
+  if (fields.length === 0) return
+  if (options.validate === true && encrypted.model.hasHook('beforeUpdate')) {
+    const skip = [...encrypted.named.columns.keys()].filter((name) => !changed.includes(name))
+    await instance.validate({ ...options, hooks: false, skip } as never)
+  }
+  // Sequelize would validate what stands in for the values.
+  options.validate = false
+  const companions = [...record.indexColumns].map((name) => record.search(name).fields)
+  const needed = companions.filter((list) => list.some((name) => fields.includes(name))).flat()
+  const known = rowOf(encrypted, instance, [...record.identity, ...fields, ...needed])
+  const [stored] = await record.cipher.encryptMany([known])
+  const written = Object.keys(stored as AnyRow).filter((name) => fields.includes(name) || record.indexColumns.has(name))
+  place(encrypted, instance, stored as AnyRow, known, written)
+  options.fields ??= []
+  addFields(options.fields, written)
+  // One statement may be all that Sequelize makes of an update of many rows: then it must not reach another one.
+  if (options.where !== undefined) narrow(options, record.identity, row)
+}
+
+/** Encrypts what `Model.update` changes, when its condition says which row that is. @throws InvalidInputError otherwise */
+export async function sealUpdate(encrypted: Encrypted, options: WriteOptions): Promise<void> {
+  const { record } = encrypted
+  const values = options.attributes ?? {}
+  record.assertChanges(Object.keys(values))
+  const fields = Object.keys(values).filter((name) => record.isEncrypted(name))
+  if (fields.length === 0 || options.individualHooks === true) return
+  const expression = fields.find((name) => values[name] instanceof Utils.SequelizeMethod)
+  if (expression !== undefined) throw record.unencrypted(expression)
+  const identity = demanded(options.where, record.identity)
+  const missing = record.identity.filter((name) => identity[name] === undefined)
+  if (missing.length > 0) throw record.unknownRow(missing)
+  const row = { ...identity, ...Object.fromEntries(fields.map((name) => [name, plainOf(values[name])])) }
+  const [stored] = await record.cipher.encryptMany([row])
+  const written = Object.entries(stored as AnyRow).filter(([name]) => !record.identity.includes(name))
+  const sealed = written.map(([name, value]) => [name, new Sealed(value as string, (row as Values)[name])])
+  options.attributes = { ...values, ...Object.fromEntries(sealed) }
+  options.fields ??= []
+  addFields(
+    options.fields,
+    written.map(([name]) => name),
+  )
+}
+
+/** An error for a write that may meet a row other than the one that its values are encrypted for. */
+export function onConflict({ record }: Encrypted, name: string): InvalidInputError {
+  return new InvalidInputError(
+    `on conflict, ${record.name}.${name} cannot be set: the row in the way may be another one, to which the value is not bound. Use upsert() of encryptedModel()`,
+  )
+}
+
+/** Gives an instance its values back, whatever became of the write. */
+export function unseal({ record }: Encrypted, instance: Model): void {
+  const values = instance.dataValues as Values
+  for (const name of record.fields) {
+    const value = values[name]
+    if (value instanceof Sealed) values[name] = value.plain
+  }
+  for (const name of record.indexColumns) if (values[name] instanceof Sealed) delete values[name]
+}
+
+function place(
+  { record }: Encrypted,
+  instance: Model,
+  stored: AnyRow,
+  plain: AnyRow,
+  names: readonly string[],
+): string[] {
+  const before = identityOf(record.identity, instance)
+  const assertCurrent = () => {
+    if (identityOf(record.identity, instance) !== before) {
+      throw record.changedIdentity(record.identity.join(' or '))
+    }
+  }
+  const ours = names.filter((name) => record.fields.has(name) || record.indexColumns.has(name))
+  const values = instance.dataValues as Values
+  for (const name of ours) values[name] = new Sealed(stored[name] as string, plain[name], assertCurrent)
+  return ours
+}
+
+/** The identity and fields of an instance, and index columns that somebody filled, with plain values. */
+function rowOf({ record }: Encrypted, instance: Model, names?: readonly string[]): AnyRow {
+  const values = instance.dataValues as Values
+  const row: Values = {}
+  for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
+    if (names?.includes(name) === false && !record.identity.includes(name)) continue
+    const value = values[name]
+    if (value instanceof Utils.SequelizeMethod) throw record.unencrypted(name)
+    if (value instanceof Sealed && record.indexColumns.has(name)) continue
+    if (value !== undefined) row[name] = plainOf(value)
+  }
+  return row
+}
+
+/** Proves that the row of an instance has the identity that its values are to be encrypted for. */
+async function assertSameRow({ model, record }: Encrypted, instance: Model, options: WriteOptions): Promise<void> {
+  const values = instance.dataValues as Values
+  const missing = record.identity.filter((name) => values[name] === undefined || values[name] === null)
+  if (missing.length > 0) throw record.unknownRow(missing)
+  const known = identities.get(instance)
+  if (known === identityOf(record.identity, instance)) return
+  if (known !== undefined) throw record.changedIdentity(record.identity.join(' or '))
+  const where = Object.fromEntries(record.identity.map((name) => [name, values[name]]))
+  const found = await model.unscoped().count({
+    where,
+    paranoid: false,
+    ...(options.transaction === undefined ? {} : { transaction: options.transaction }),
+  })
+  if (found !== 1) {
+    throw new InvalidInputError(
+      `there is no row of ${record.name} with the ${record.identity.join(' and ')} of this instance, which was not read from the database`,
+    )
+  }
+  identities.set(instance, identityOf(record.identity, instance))
+}
+
+function narrow(options: WriteOptions, identity: readonly string[], row: Values): void {
+  const where = wheres.get(options) ?? options.where
+  wheres.set(options, where)
+  options.where = { [Op.and]: [where, Object.fromEntries(identity.map((name) => [name, row[name]]))] }
+}
+
+function identityOf(identity: readonly string[], instance: Model): string {
+  const values = instance.dataValues as Values
+  return JSON.stringify(identity.map((name) => String(values[name])))
+}
+
+function isPlain({ record }: Encrypted, name: string): boolean {
+  return !record.isEncrypted(name) && !record.indexColumns.has(name) && !record.identity.includes(name)
+}
+
+function plainOf(value: unknown): unknown {
+  return value instanceof Sealed ? value.plain : value
+}
+
+function addFields(fields: string[], names: readonly string[]): void {
+  for (const name of names) if (!fields.includes(name)) fields.push(name)
+}

@@ -1,0 +1,51 @@
+import { Buffer } from 'node:buffer'
+import { inspect } from 'node:util'
+
+let count = 0
+
+/**
+ * A value that was encrypted for a row and is on its way into the database. It stands in for the value until the statement was
+ * run, and remembers it, because a write may fail anywhere between.
+ */
+export class Sealed {
+  readonly #stored: string | Uint8Array | null
+  readonly #plain: unknown
+  readonly #assertCurrent: () => void
+  /** Makes every one different: Sequelize writes values that are deeply equal by one statement. */
+  readonly nth: number = ++count
+
+  /** @param assertCurrent throws when the row is not the one any more that the value was encrypted for */
+  constructor(stored: string | Uint8Array | null, plain: unknown, assertCurrent: () => void = () => undefined) {
+    this.#stored = stored
+    this.#plain = plain
+    this.#assertCurrent = assertCurrent
+  }
+
+  get stored(): string | Uint8Array | null {
+    this.#assertCurrent()
+    return this.#stored
+  }
+
+  get plain(): unknown {
+    return this.#plain
+  }
+
+  /** Whether the database gave back what it was given. */
+  isStored(value: unknown): boolean {
+    const stored = this.#stored
+    if (stored instanceof Uint8Array && value instanceof Uint8Array) return Buffer.compare(stored, value) === 0
+    return stored === value
+  }
+
+  toJSON(): string {
+    return '[encrypted]'
+  }
+
+  toString(): string {
+    return '[encrypted]'
+  }
+
+  [inspect.custom](): string {
+    return '[encrypted]'
+  }
+}

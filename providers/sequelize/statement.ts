@@ -1,0 +1,147 @@
+import { Model } from 'sequelize'
+import { ConfigError } from '../../src/errors.ts'
+import { assertNotCalculated, assertReadable, isNamed } from '../../src/mapping/query-text.ts'
+import { assertWrites } from '../../src/mapping/write-text.ts'
+import type { Encrypted, Registry } from './registry.ts'
+import { hideCiphertexts, type Included, Results } from './results.ts'
+import { INSTANCES, remember, unseal, type WriteOptions } from './seal.ts'
+import { Sealed } from './sealed.ts'
+
+type Values = Record<string, unknown>
+
+/** The query that Sequelize shows to `beforeQuery`, before it runs. */
+interface Query {
+  run: (sql: string, parameters?: unknown) => Promise<unknown>
+  readonly options: WriteOptions & {
+    readonly type?: string
+    readonly model?: unknown
+    readonly instance?: unknown
+    readonly include?: readonly Included[]
+    readonly attributes?: unknown
+  }
+}
+
+/**
+ * Reads a statement before it runs and decrypts what it returns. Every statement of a Sequelize comes by here, those that are
+ * made with `hooks: false` and those of an application's own SQL as well.
+ *
+ * @throws ConfigError when this Sequelize works in another way
+ */
+export function watchStatement(registry: Registry, query: Query): void {
+  const { run } = query
+  if (typeof run !== 'function')
+    throw new ConfigError('this version of Sequelize does not show its statements to hooks')
+  let isRunning = false
+  query.run = async (sql, parameters) => {
+    // MySQL: it asks for warnings by itself.
+    if (isRunning) return run.call(query, sql, parameters)
+    isRunning = true
+    const statement = new Statement(registry, query, sql)
+    try {
+      statement.assert(parameters)
+      const results = await run.call(query, sql, parameters)
+      await statement.reveal(results)
+      return results
+    } finally {
+      statement.unseal()
+    }
+  }
+}
+
+class Statement {
+  readonly #registry: Registry
+  readonly #options: Query['options']
+  readonly #sql: string
+  readonly #named: readonly Encrypted[]
+  /** Instances that this statement writes, with what they held before. */
+  readonly #written: readonly { readonly encrypted: Encrypted; readonly instance: Model; readonly before: Values }[]
+
+  constructor(registry: Registry, { options }: Query, sql: string) {
+    this.#registry = registry
+    this.#options = options
+    this.#sql = sql
+    this.#named = [...registry.all].filter(({ named }) => isNamed(sql, named))
+    const { instance } = options
+    const instances = options[INSTANCES] ?? (instance instanceof Model ? [instance] : [])
+    this.#written = instances.flatMap((one) => {
+      const encrypted = registry.find(one.constructor)
+      return encrypted === undefined ? [] : [{ encrypted, instance: one, before: { ...one.dataValues } as Values }]
+    })
+  }
+
+  /** @throws InvalidInputError for a statement that would pass the encryption */
+  assert(parameters: unknown): void {
+    const list = listed(parameters)
+    const isSelect = this.#options.type === 'SELECT' && Array.isArray(this.#options.attributes)
+    for (const { named } of this.#named) {
+      assertReadable(this.#sql, named)
+      assertWrites(this.#sql, list, named)
+      if (isSelect) assertNotCalculated(this.#sql, named)
+    }
+  }
+
+  async reveal(returned: unknown): Promise<void> {
+    const { model, include, instance } = this.#options
+    const results = new Results(this.#registry)
+    if (instance instanceof Model) this.#revealWritten(results)
+    else if (this.#options[INSTANCES] !== undefined) this.#revealInserted(results, returned)
+    else if (model !== undefined) results.add(returned, model, include)
+    else if (this.#named.length > 0) hideCiphertexts(returned)
+    await results.decrypt()
+  }
+
+  unseal(): void {
+    for (const { encrypted, instance } of this.#written) unseal(encrypted, instance)
+  }
+
+  #revealWritten(results: Results): void {
+    for (const { encrypted, instance, before } of this.#written) {
+      const values = instance.dataValues as Values
+      const returned = [...encrypted.record.fields].filter((name) => {
+        const was = before[name]
+        if (values[name] === was) return false
+        if (!(was instanceof Sealed && was.isStored(values[name]))) return true
+        values[name] = was.plain
+        return false
+      })
+      for (const name of encrypted.record.indexColumns) delete values[name]
+      if (returned.length > 0) results.addReturned(encrypted, instance, returned)
+      if (!this.#mayBeAnother) remember(encrypted, instance)
+    }
+  }
+
+  /** PostgreSQL returns the rows of an insert of many, in their order unless there were conflicts. */
+  #revealInserted(results: Results, returned: unknown): void {
+    const rows = Array.isArray(returned) && Array.isArray(returned[0]) ? (returned[0] as Values[]) : []
+    for (const [at, { encrypted, instance, before }] of this.#written.entries()) {
+      const row = rows[at]
+      if (row !== undefined && !showInserted(encrypted, row, before)) results.add(row, encrypted.model)
+      if (!this.#mayBeAnother) remember(encrypted, instance)
+    }
+  }
+
+  /** Whether the row in the database may be one that was there before. */
+  get #mayBeAnother(): boolean {
+    const { ignoreDuplicates, updateOnDuplicate } = this.#options
+    return ignoreDuplicates === true || updateOnDuplicate !== undefined
+  }
+}
+
+/** Shows a row that was just written, if it is the one that was given. */
+function showInserted({ record, named }: Encrypted, row: Values, before: Values): boolean {
+  const fields = [...record.fields].map((name) => [named.columns.get(name) as string, before[name]] as const)
+  if (!fields.every(([key, was]) => row[key] === undefined || (was instanceof Sealed && was.isStored(row[key])))) {
+    return false
+  }
+  for (const [key, was] of fields) if (row[key] !== undefined) row[key] = (was as Sealed).plain
+  for (const name of record.indexColumns) delete row[named.columns.get(name) as string]
+  return true
+}
+
+/** Parameters by their number: SQLite gets them by names such as `$1`. */
+function listed(parameters: unknown): readonly unknown[] {
+  if (Array.isArray(parameters)) return parameters
+  const list: unknown[] = []
+  for (const [name, value] of Object.entries(parameters ?? {})) list[Number(name.slice(1)) - 1] = value
+  return list
+}
