@@ -1,4 +1,5 @@
 import type { DataTypes, Model, ModelAttributeColumnOptions } from 'sequelize'
+import { asBuffer } from '../../src/bytes.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
@@ -35,9 +36,11 @@ export class EncryptedType implements DataTypes.AbstractDataType {
 
   /** @throws InvalidInputError for anything that was not encrypted */
   stringify(value: unknown): string {
-    if (value instanceof Sealed) return value.stored as string
-    if (StoredValue.is(value)) return StoredValue.unwrap(value) as string
-    throw this.#refusal()
+    const stored =
+      value instanceof Sealed ? value.stored : StoredValue.is(value) ? StoredValue.unwrap(value) : undefined
+    if (stored === undefined) throw this.#refusal()
+    // Sequelize knows bytes by their class.
+    return (stored instanceof Uint8Array ? asBuffer(stored) : stored) as string
   }
 
   bindParam(value: unknown, { bindParam }: { bindParam(value: unknown): string }): string {

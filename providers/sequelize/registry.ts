@@ -2,6 +2,7 @@ import type { Model, ModelStatic, Sequelize } from 'sequelize'
 import { ConfigError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import type { NamedTable } from '../../src/mapping/query-text.ts'
+import type { Backslash } from '../../src/mapping/sql-text.ts'
 import { EncryptedType } from './columns.ts'
 
 /** What is known of a model with encrypted columns. */
@@ -51,22 +52,30 @@ function describeModel(model: ModelStatic<Model>, record: MappedRecord): Encrypt
       )
     }
   }
-  const { dialect } = dialectOf(model.sequelize)
-  const isMysql = dialect === 'mysql' || dialect === 'mariadb'
-  const backslash = isMysql ? 'escape' : 'character'
-  return { model, record, named: { record, table: model.tableName, columns, backslash, unquoted: true } }
+  const backslash = backslashOf(model.sequelize as Sequelize)
+  const named = { record, table: model.tableName, columns, unquoted: true }
+  return { model, record, named: backslash === undefined ? named : { ...named, backslash } }
 }
 
 function keyOf(type: unknown): unknown {
   return (type as { key?: unknown }).key
 }
 
-const DIALECTS = ['postgres', 'mysql', 'mariadb', 'sqlite']
+const BACKSLASHES: Readonly<Record<string, Backslash>> = {
+  postgres: 'character',
+  mysql: 'escape',
+  mariadb: 'escape',
+  sqlite: 'character',
+}
 
-function dialectOf(sequelize: Sequelize | undefined): { dialect: string } {
-  const dialect = sequelize?.getDialect()
-  if (dialect === undefined || !DIALECTS.includes(dialect)) {
-    throw new ConfigError(`strongroom/sequelize reads the SQL of ${DIALECTS.join(', ')}, and not of ${dialect}`)
+/** What a backslash in a literal is. @throws ConfigError for a dialect that is not known here */
+function backslashOf(sequelize: Sequelize): Backslash | undefined {
+  const dialect = sequelize.getDialect()
+  const backslash = BACKSLASHES[dialect]
+  if (backslash === undefined) {
+    const known = Object.keys(BACKSLASHES).join(', ')
+    throw new ConfigError(`strongroom/sequelize reads the SQL of ${known}, and not of ${dialect}`)
   }
-  return { dialect }
+  const { options } = sequelize as unknown as { options?: { standardConformingStrings?: boolean } }
+  return options?.standardConformingStrings === false ? undefined : backslash
 }

@@ -1,8 +1,8 @@
 import { Model } from 'sequelize'
 import { InvalidInputError } from '../../src/errors.ts'
 import { looksEncrypted, StoredValue } from '../../src/mapping/stored-value.ts'
+import { remember } from './identity.ts'
 import type { Encrypted, Registry } from './registry.ts'
-import { remember } from './seal.ts'
 
 type Values = Record<string, unknown>
 
@@ -119,12 +119,15 @@ export class Results {
 }
 
 /** Hides ciphertexts in rows that no model belongs to: they are no plaintexts, and are written nowhere by mistake. */
-export function hideCiphertexts(value: unknown): void {
-  if (typeof value !== 'object' || value === null || value instanceof Model) return
-  if (value instanceof Uint8Array || value instanceof Date) return
-  for (const [name, inner] of Object.entries(value)) {
-    if (looksEncrypted(inner)) (value as Values)[name] = StoredValue.wrap(inner)
-    else if (Array.isArray(inner) || isRow(inner)) hideCiphertexts(inner)
+export function hideCiphertexts(returned: unknown): void {
+  if (Array.isArray(returned)) for (const one of returned) hideCiphertexts(one)
+  else if (isRow(returned)) hideIn(returned)
+}
+
+function hideIn(row: Values): void {
+  for (const [name, value] of Object.entries(row)) {
+    if (looksEncrypted(value)) row[name] = StoredValue.wrap(value as string)
+    else if (isRow(value) && Object.getPrototypeOf(value) === Object.prototype) hideIn(value)
   }
 }
 

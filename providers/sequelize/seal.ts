@@ -1,6 +1,7 @@
 import { BulkRecordError, AggregateError as BulkRecordErrors, type Model, Op, type Transaction, Utils } from 'sequelize'
 import { InvalidInputError } from '../../src/errors.ts'
 import type { AnyRow } from '../../src/mapping/mapped-record.ts'
+import { assertSameRow, identityOf } from './identity.ts'
 import type { Encrypted } from './registry.ts'
 import { Sealed } from './sealed.ts'
 import { demanded } from './where.ts'
@@ -25,16 +26,8 @@ export const INSTANCES: unique symbol = Symbol('strongroom.instances')
 
 type Values = Record<string, unknown>
 
-/** The identity that instances have in the database, as it was when they were loaded or written. */
-const identities = new WeakMap<Model, string>()
-
 /** What calls of `Model.update` that look at each instance asked for. */
 const wheres = new WeakMap<WriteOptions, unknown>()
-
-/** Says that the row of an instance is in the database, with the identity that the instance has now. */
-export function remember({ record }: Encrypted, instance: Model): void {
-  identities.set(instance, identityOf(record.identity, instance))
-}
 
 /** Encrypts new instances, all or none. @throws InvalidInputError; what loading keys throws */
 export async function sealNew(encrypted: Encrypted, instances: readonly Model[], options: WriteOptions): Promise<void> {
@@ -70,7 +63,7 @@ export async function validateNew(instances: readonly Model[], options: WriteOpt
 /** Encrypts what was changed in an instance. @throws InvalidInputError when the row is not the one in the database */
 export async function sealChanged(encrypted: Encrypted, instance: Model, options: WriteOptions): Promise<void> {
   const { record } = encrypted
-  const changed = [...new Set([...(options.fields ?? []), ...(instance.changed() || [])])]
+  const changed = changedIn(instance, options)
   const row = instance.dataValues as Values
   for (const name of record.indexColumns) {
     if (changed.includes(name) && row[name] !== undefined && !(row[name] instanceof Sealed)) {
@@ -97,6 +90,12 @@ export async function sealChanged(encrypted: Encrypted, instance: Model, options
   addFields(options.fields, written)
   // One statement may be all that Sequelize makes of an update of many rows: then it must not reach another one.
   if (options.where !== undefined) narrow(options, record.identity, row)
+}
+
+/** What Sequelize is going to write: what it was told to, or what was changed, also by hooks of the application. */
+function changedIn(instance: Model, { fields, defaultFields, individualHooks }: WriteOptions): string[] {
+  const isTold = fields !== undefined && defaultFields === undefined && individualHooks !== true
+  return [...new Set([...(fields ?? []), ...(isTold ? [] : instance.changed() || [])])]
 }
 
 /** Encrypts what `Model.update` changes, when its condition says which row that is. @throws InvalidInputError otherwise */
@@ -173,37 +172,10 @@ function rowOf({ record }: Encrypted, instance: Model, names?: readonly string[]
   return row
 }
 
-/** Proves that the row of an instance has the identity that its values are to be encrypted for. */
-async function assertSameRow({ model, record }: Encrypted, instance: Model, options: WriteOptions): Promise<void> {
-  const values = instance.dataValues as Values
-  const missing = record.identity.filter((name) => values[name] === undefined || values[name] === null)
-  if (missing.length > 0) throw record.unknownRow(missing)
-  const known = identities.get(instance)
-  if (known === identityOf(record.identity, instance)) return
-  if (known !== undefined) throw record.changedIdentity(record.identity.join(' or '))
-  const where = Object.fromEntries(record.identity.map((name) => [name, values[name]]))
-  const found = await model.unscoped().count({
-    where,
-    paranoid: false,
-    ...(options.transaction === undefined ? {} : { transaction: options.transaction }),
-  })
-  if (found !== 1) {
-    throw new InvalidInputError(
-      `there is no row of ${record.name} with the ${record.identity.join(' and ')} of this instance, which was not read from the database`,
-    )
-  }
-  identities.set(instance, identityOf(record.identity, instance))
-}
-
 function narrow(options: WriteOptions, identity: readonly string[], row: Values): void {
   const where = wheres.get(options) ?? options.where
   wheres.set(options, where)
   options.where = { [Op.and]: [where, Object.fromEntries(identity.map((name) => [name, row[name]]))] }
-}
-
-function identityOf(identity: readonly string[], instance: Model): string {
-  const values = instance.dataValues as Values
-  return JSON.stringify(identity.map((name) => String(values[name])))
 }
 
 function isPlain({ record }: Encrypted, name: string): boolean {

@@ -2,9 +2,10 @@ import { Model } from 'sequelize'
 import { ConfigError } from '../../src/errors.ts'
 import { assertNotCalculated, assertReadable, isNamed } from '../../src/mapping/query-text.ts'
 import { assertWrites } from '../../src/mapping/write-text.ts'
+import { remember } from './identity.ts'
 import type { Encrypted, Registry } from './registry.ts'
 import { hideCiphertexts, type Included, Results } from './results.ts'
-import { INSTANCES, remember, unseal, type WriteOptions } from './seal.ts'
+import { INSTANCES, unseal, type WriteOptions } from './seal.ts'
 import { Sealed } from './sealed.ts'
 
 type Values = Record<string, unknown>

@@ -47,6 +47,14 @@ export const TYPEORM: Differences = {
   },
 }
 
+export const SEQUELIZE: Differences = {
+  page: 'sequelize',
+  said: {
+    stream: 'Sequelize has no cursors: read large tables in pages by `id`.',
+    upsert: 'A row of another tenant that has the id makes it fail',
+  },
+}
+
 export const PRISMA: Differences = {
   page: 'prisma',
   said: {

@@ -16,7 +16,12 @@ export interface SequelizeDialect {
   nextOrderId(sequelize: Sequelize): Promise<number>
 }
 
-export type SequelizeHarness = AdapterHarness & ReturnType<typeof suiteModels> & { readonly sequelize: Sequelize }
+export type SequelizeHarness = AdapterHarness &
+  ReturnType<typeof suiteModels> & {
+    readonly sequelize: Sequelize
+    /** What the database was sent, long statements cut. */
+    readonly statements: string[]
+  }
 
 /** The models of the suite, encrypted. */
 function suiteModels(sequelize: Sequelize, room: suite.SuiteRoom, bytes: SequelizeDialect['bytes']) {
@@ -56,13 +61,15 @@ export async function sequelizeHarness(
   room: suite.SuiteRoom,
   dialect: SequelizeDialect,
 ): Promise<SequelizeHarness> {
-  const sequelize = new Sequelize({ logging: false, ...options })
+  const statements: string[] = []
+  const sequelize = new Sequelize({ ...options, logging: (sql) => void statements.push(sql.slice(0, 2_000)) })
   const models = suiteModels(sequelize, room, dialect.bytes)
   const { Customer, customers } = models
   const orgId = sequelize.getDialect() === 'postgres' ? '"orgId"' : 'orgId'
   const where = { status: 'active' }
   return {
     sequelize,
+    statements,
     ...models,
     ...queries(sequelize, models),
     transaction: (work) => sequelize.transaction((transaction) => work(queries(sequelize, models, transaction))),

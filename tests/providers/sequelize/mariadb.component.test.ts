@@ -1,10 +1,12 @@
 import { QueryTypes } from 'sequelize'
 import { describeAdapter } from '../../adapters/conformance.ts'
+import { SEQUELIZE } from '../../adapters/differences.ts'
 import { MariadbUnderTest } from '../../adapters/mariadb-under-test.ts'
 import { sequelizeHarness } from '../../adapters/sequelize-harness.ts'
 import { describeComponent } from '../../components/component.ts'
 import { MARIADB_MISSING } from '../../fixtures/mariadb.ts'
 import { connection } from './connection.ts'
+import { describeOwn } from './own-cases.ts'
 
 describeComponent('Sequelize', MARIADB_MISSING, () => {
   let mariadb: MariadbUnderTest
@@ -26,5 +28,7 @@ describeComponent('Sequelize', MARIADB_MISSING, () => {
       )
     },
     () => mariadb.stop(),
+    describeOwn,
+    SEQUELIZE,
   )
 })

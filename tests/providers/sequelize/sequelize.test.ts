@@ -1,8 +1,10 @@
 import { QueryTypes } from 'sequelize'
 import { describeAdapter } from '../../adapters/conformance.ts'
+import { SEQUELIZE } from '../../adapters/differences.ts'
 import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
 import { type SequelizeHarness, sequelizeHarness } from '../../adapters/sequelize-harness.ts'
 import { connection } from './connection.ts'
+import { describeOwn } from './own-cases.ts'
 
 let postgres: PostgresUnderTest
 const open: SequelizeHarness[] = []
@@ -27,4 +29,6 @@ describeAdapter(
     })
   },
   () => postgres.stop(),
+  describeOwn,
+  SEQUELIZE,
 )

@@ -1,14 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { QueryTypes, Sequelize } from 'sequelize'
 import { describeAdapter } from '../../adapters/conformance.ts'
+import { SEQUELIZE } from '../../adapters/differences.ts'
 import { sequelizeHarness } from '../../adapters/sequelize-harness.ts'
 import { suiteTables } from '../../adapters/tables.ts'
 import { describeComponent } from '../../components/component.ts'
+import { SQLITE_COMPONENT } from '../../fixtures/sqlite.ts'
+import { describeOwn } from './own-cases.ts'
 
-const driver = createRequire(`${resolve('tests/components/sqlite')}/package.json`)
+const driver = createRequire(SQLITE_COMPONENT)
 
 function whyNot(): string | undefined {
   try {
@@ -20,16 +23,16 @@ function whyNot(): string | undefined {
 }
 
 describeComponent('Sequelize', whyNot(), () => {
-  let home: string
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-sequelize-'))
+  // Two libraries of SQLite in one process take each other's locks away, so the file is looked at by this driver as well.
   let plain: Sequelize
 
   describeAdapter(
     'on SQLite',
     async () => {
-      home = await mkdtemp(join(tmpdir(), 'strongroom-sequelize-'))
       const dialectModule = driver('sqlite3') as object
-      const options = { dialect: 'sqlite', storage: join(home, 'suite.db'), dialectModule, logging: false } as const
-      plain = new Sequelize(options)
+      const options = { dialect: 'sqlite', storage: join(folder, 'suite.db'), dialectModule } as const
+      plain = new Sequelize({ ...options, logging: false })
       for (const statement of suiteTables('sqlite')) await plain.query(statement)
       let orders = 0
       return {
@@ -46,7 +49,9 @@ describeComponent('Sequelize', whyNot(), () => {
     },
     async () => {
       await plain.close()
-      await rm(home, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true })
     },
+    describeOwn,
+    SEQUELIZE,
   )
 })

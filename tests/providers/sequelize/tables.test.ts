@@ -1,0 +1,195 @@
+import { DataTypes, Sequelize } from 'sequelize'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
+import { type EncryptedInstance, encryptedAttributes, encryptedModel } from '../../../providers/sequelize/index.ts'
+import { bytes, date, defineRecord, openStrongroom, text } from '../../../src/index.ts'
+import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+
+const record = defineRecord(
+  'members',
+  {
+    email: text({ index: { column: 'emailTag', transform: 'email', unique: true } }),
+    born: date({ nullable: true }),
+    key: bytes(),
+  },
+  {
+    id: ['club', 'number'],
+    tenant: 'club',
+    subject: 'number',
+    storage: 'binary',
+    plain: ['visits', 'createdAt', 'updatedAt', 'deletedAt', 'version'],
+  },
+)
+interface Columns {
+  club: string
+  number: number
+  visits: number
+}
+type Member = EncryptedInstance<typeof record, Columns>
+
+let postgres: TestPostgres
+let sequelize: Sequelize
+let room: Awaited<ReturnType<typeof open>>
+const open = () =>
+  openStrongroom(
+    { name: 'club', kms: memoryKms(), store: memoryKeyStore(), records: { members: record } },
+    { init: true },
+  )
+
+function define(on: Sequelize, options: object = {}) {
+  const Member = on.define<Member>(
+    'Member',
+    {
+      club: { type: DataTypes.STRING, primaryKey: true, field: 'club_name' },
+      number: { type: DataTypes.INTEGER, primaryKey: true, field: 'member_no' },
+      visits: { type: DataTypes.INTEGER, defaultValue: 0 },
+      ...encryptedAttributes(record),
+    },
+    { tableName: 'members', underscored: true, paranoid: true, version: true, ...options },
+  )
+  return { Member, members: encryptedModel(Member, room.records.members) }
+}
+
+beforeAll(async () => {
+  postgres = await startPostgres()
+  room = await open()
+  sequelize = new Sequelize(postgres.connectionString, { logging: false })
+})
+afterAll(async () => {
+  await sequelize?.close()
+  await room?.close()
+  await postgres?.stop()
+})
+
+const row = (number: number) => ({
+  club: 'chess',
+  number,
+  visits: 0,
+  email: `Member${number}@example.com`,
+  born: new Date(number),
+  key: new Uint8Array([0xf9, number]),
+})
+const key = { club: 'chess', number: 1 }
+
+describe('a table with keys of two columns, other names, bytes, versions and deletions that are marks', () => {
+  let made: ReturnType<typeof define>
+  beforeEach(async () => {
+    made = define(sequelize)
+    await made.Member.sync({ force: true })
+    await made.Member.bulkCreate([row(1), row(2)])
+  })
+  const shown = (member: Member | null | undefined) => {
+    const { email, born, key: secret } = member as Member
+    return { email, born, key: Uint8Array.from(secret) }
+  }
+  const expected = (number: number, changes = {}) => {
+    const { email, born, key: secret } = row(number)
+    return { email, born, key: secret, ...changes }
+  }
+  const stored = async () => {
+    const [rows] = await new Sequelize(postgres.connectionString, { logging: false }).query('select * from members')
+    return rows as { email: Uint8Array; email_tag: Uint8Array }[]
+  }
+
+  test('holds ciphertexts, made and changed by sync as well', async () => {
+    for (const { email, email_tag } of await stored()) {
+      expect(email[0]).toBe(0xf9)
+      expect(email_tag).toBeInstanceOf(Uint8Array)
+    }
+    await made.Member.sync()
+    await made.Member.sync({ alter: true })
+    expect(shown(await made.Member.findOne({ where: key }))).toEqual(expected(1))
+  })
+
+  test('is read with every selection, and searched', async () => {
+    const { Member, members } = made
+    expect(shown((await Member.findAll({ order: ['number'], raw: true }))[1])).toEqual(expected(2))
+    const attributes = { exclude: ['born'] }
+    expect(await Member.findOne({ where: key, attributes })).toMatchObject({ email: 'Member1@example.com' })
+    const [found] = await members.search('email', 'MEMBER2@example.com', { tenant: 'chess' })
+    expect(shown(found)).toEqual(expected(2))
+    expect(found?.get()).not.toHaveProperty('emailTag')
+    const [raw] = await sequelize.query('select * from members where member_no = 1')
+    expect(await members.decryptRaw(raw as object[])).toEqual([
+      expect.objectContaining({ email: 'Member1@example.com' }),
+    ])
+  })
+
+  test('counts in plain columns, and instances keep their values where the whole row comes back', async () => {
+    const { Member } = made
+    const member = (await Member.findOne({ where: key })) as Member
+    await member.increment('visits')
+    await member.decrement({ visits: 3 })
+    expect(shown(member)).toEqual(expected(1))
+    expect(member.visits).toBe(-2)
+    expect(JSON.stringify(await Member.increment('visits', { where: {}, by: 5 }))).not.toMatch(/sr1_|"data":\[249,/)
+    await member.reload()
+    expect([member.visits, member.get('version')]).toEqual([3, 3])
+    member.email = 'new@example.com'
+    await member.save({ returning: true })
+    expect(shown(member)).toEqual(expected(1, { email: 'new@example.com' }))
+  })
+
+  test('returns what an update changed, decrypted', async () => {
+    const values = { email: 'new@example.com' } as never
+    const [count, found] = await made.Member.update(values, { where: key, returning: true })
+    expect(count).toBe(1)
+    expect(shown(found[0])).toEqual(expected(1, { email: 'new@example.com' }))
+    const [, all] = await made.Member.update({ visits: 9 }, { where: {}, returning: true })
+    expect(all.map(({ email }) => email).sort()).toEqual(['Member2@example.com', 'new@example.com'])
+  })
+
+  test('marks rows as deleted, brings them back, and is emptied', async () => {
+    const { Member } = made
+    const member = (await Member.findOne({ where: key })) as Member
+    await member.destroy()
+    expect(await Member.count()).toBe(1)
+    await member.restore()
+    expect(shown(member)).toEqual(expected(1))
+    await Member.destroy({ where: {} })
+    await Member.restore({ where: {} })
+    expect(shown(await Member.findOne({ where: key }))).toEqual(expected(1))
+    member.email = 'changed@example.com'
+    await expect(member.destroy()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+    await Member.truncate({ force: true })
+    expect(await Member.count({ paranoid: false })).toBe(0)
+  })
+
+  test('may be in another schema', async () => {
+    await sequelize.createSchema('branch', {})
+    const Branch = made.Member.schema('branch')
+    await Branch.sync()
+    await Branch.create(row(7))
+    await Branch.update({ email: 'new@example.com' } as never, { where: { club: 'chess', number: 7 } })
+    expect(shown(await Branch.findOne())).toEqual(expected(7, { email: 'new@example.com' }))
+    await expect(Branch.findAll({ where: { email: 'x' } as never })).rejects.toMatchObject({
+      code: 'ERR_INVALID_INPUT',
+    })
+    await expect(Branch.findAll({ order: ['email'] })).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+  })
+
+  test('may be read with short aliases, and written with literals alone', async () => {
+    const options = { logging: false, minifyAliases: true, dialectOptions: { prependSearchPath: false } } as const
+    const other = new Sequelize(postgres.connectionString, options)
+    try {
+      const { Member } = define(other)
+      Member.hasMany(Member, { as: 'same', foreignKey: 'club', sourceKey: 'club', constraints: false })
+      const [found] = await Member.findAll({ include: ['same'], where: key })
+      expect(shown(found)).toEqual(expected(1))
+      expect((found as unknown as { same: Member[] }).same.map(shown)).toEqual([expected(1), expected(2)])
+    } finally {
+      await other.close()
+    }
+  })
+
+  test('refuses plaintext where the database would take backslashes for escapes', async () => {
+    const other = new Sequelize(postgres.connectionString, { logging: false, standardConformingStrings: false })
+    try {
+      define(other)
+      const sql = `update members set visits = length('\\'), email = ''' || 'plain')`
+      await expect(other.query(sql)).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+    } finally {
+      await other.close()
+    }
+  })
+})
