@@ -5,6 +5,7 @@ import { measureMapper } from './orm-job.ts'
 import { kyselyMapper } from './orm-kysely.ts'
 import { People } from './orm-people.ts'
 import { prismaMappers } from './orm-prisma.ts'
+import { sequelizeMapper } from './orm-sequelize.ts'
 import { typeormMapper } from './orm-typeorm.ts'
 import type { Result, Suite } from './result.ts'
 
@@ -19,6 +20,7 @@ export const orm: Suite = async ({ quick }) => {
       kyselyMapper(people),
       drizzleMapper(people),
       await typeormMapper(people, postgres.connectionString),
+      sequelizeMapper(people, postgres.connectionString),
       ...(await prismaMappers(postgres.connectionString, pool, count)),
     ]
     const results: Result[] = []
