@@ -20,6 +20,11 @@ export class Registry {
     return this.#byModel.values()
   }
 
+  /** Whether a table is that of a record, whatever model asks. */
+  hasTable(table: unknown): boolean {
+    return [...this.all].some(({ named }) => named.table === table)
+  }
+
   /** @throws ConfigError, InvalidInputError when model and record do not fit */
   add(model: ModelStatic<Model>, cipher: AnyCipher): Encrypted {
     const encrypted = describeModel(model, new MappedRecord(cipher))

@@ -1,4 +1,4 @@
-import { Model } from 'sequelize'
+import { Model, type ModelStatic } from 'sequelize'
 import { InvalidInputError } from '../../src/errors.ts'
 import { looksEncrypted, StoredValue } from '../../src/mapping/stored-value.ts'
 import { remember } from './identity.ts'
@@ -55,17 +55,18 @@ export class Results {
     const values = instance.dataValues as Values
     const encrypted = this.#registry.find(instance.constructor)
     const seen = new Set<string>()
-    if (encrypted !== undefined)
-      this.#addColumns(encrypted, values, '', seen, (plain) => show(encrypted, instance, plain))
+    if (encrypted === undefined) this.#addOrdinary(instance.constructor, '', seen)
+    else this.#addColumns(encrypted, values, '', seen, (plain) => show(encrypted, instance, plain))
     for (const [name, value] of Object.entries(values)) {
       if (value instanceof Model || (Array.isArray(value) && value[0] instanceof Model)) this.add(value, undefined)
-      else if (!seen.has(name)) assertOrdinary(name, value, encrypted)
+      else if (!seen.has(name)) assertOrdinary(name, value)
     }
   }
 
   #addRow(row: Values, model: unknown, include: readonly Included[], prefix: string, seen = new Set<string>()): void {
     const encrypted = this.#registry.find(model)
-    if (encrypted !== undefined) {
+    if (encrypted === undefined) this.#addOrdinary(model, prefix, seen)
+    else {
       this.#addColumns(encrypted, row, prefix, seen, (plain) => {
         for (const name of Object.keys(plain)) row[`${prefix}${name}`] = plain[name]
       })
@@ -76,7 +77,16 @@ export class Results {
       else this.#addRow(row, other, inner, `${prefix}${as}.`, seen)
     }
     if (prefix !== '') return
-    for (const [name, value] of Object.entries(row)) if (!seen.has(name)) assertOrdinary(name, value, encrypted)
+    for (const [name, value] of Object.entries(row)) if (!seen.has(name)) assertOrdinary(name, value)
+  }
+
+  /** The columns of a model without a record hold what they hold, unless its table is that of a record. */
+  #addOrdinary(model: unknown, prefix: string, seen: Set<string>): void {
+    const { tableName, getAttributes } = (model ?? {}) as Partial<ModelStatic<Model>>
+    if (getAttributes === undefined || this.#registry.hasTable(tableName)) return
+    for (const [name, { field = name }] of Object.entries(getAttributes.call(model as ModelStatic<Model>))) {
+      seen.add(`${prefix}${name}`).add(`${prefix}${field}`)
+    }
   }
 
   #addColumns(
@@ -92,6 +102,11 @@ export class Results {
       return keys.find((key) => values[key] !== undefined)
     }
     for (const key of [...record.indexColumns].map(keyOf)) if (key !== undefined) delete values[key]
+    for (const name of named.columns.keys()) {
+      const key = keyOf(name)
+      // Bytes of a plain column may begin like a ciphertext.
+      if (key !== undefined && !record.fields.has(name) && values[key] instanceof Uint8Array) seen.add(key)
+    }
     const keys = new Map<string, string>()
     for (const name of record.fields) {
       const key = keyOf(name)
@@ -137,9 +152,8 @@ function show(encrypted: Encrypted, instance: Model, plain: Values): void {
   if (encrypted.record.identity.every((name) => values[name] !== undefined)) remember(encrypted, instance)
 }
 
-function assertOrdinary(name: string, value: unknown, encrypted: Encrypted | undefined): void {
-  const isColumn = encrypted?.named.columns.has(name) === true
-  if (!looksEncrypted(value) || (isColumn && value instanceof Uint8Array)) return
+function assertOrdinary(name: string, value: unknown): void {
+  if (!looksEncrypted(value)) return
   throw new InvalidInputError(
     `the result has an encrypted value as ${name}, where it cannot be decrypted: select encrypted columns by their own names, with the id and tenant of their row`,
   )

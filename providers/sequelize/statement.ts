@@ -86,8 +86,9 @@ class Statement {
     const results = new Results(this.#registry)
     if (instance instanceof Model) this.#revealWritten(results)
     else if (this.#options[INSTANCES] !== undefined) this.#revealInserted(results, returned)
+    else if (this.#named.length === 0) return
     else if (model !== undefined) results.add(returned, model, include)
-    else if (this.#named.length > 0) hideCiphertexts(returned)
+    else hideCiphertexts(returned)
     await results.decrypt()
   }
 
@@ -100,7 +101,8 @@ class Statement {
       const values = instance.dataValues as Values
       const returned = [...encrypted.record.fields].filter((name) => {
         const was = before[name]
-        if (values[name] === was) return false
+        // Another write of the same instance may have begun meanwhile.
+        if (values[name] === was || values[name] instanceof Sealed) return false
         if (!(was instanceof Sealed && was.isStored(values[name]))) return true
         values[name] = was.plain
         return false

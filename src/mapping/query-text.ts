@@ -41,6 +41,7 @@ export function assertReadable(text: string, named: NamedTable): void {
   const { record, columns } = named
   const { names, bare } = sqlText(text, named.backslash) ?? { names: text, bare: text }
   const from = conditionsFrom(bare)
+  if (from >= bare.length) return
   const others = otherAliases(names, named.table)
   for (const [field, name] of columns) {
     if (!record.isEncrypted(field)) continue

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { DataTypes, Sequelize } from 'sequelize'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
@@ -153,6 +154,29 @@ describe('a table with keys of two columns, other names, bytes, versions and del
     await expect(member.destroy()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
     await Member.truncate({ force: true })
     expect(await Member.count({ paranoid: false })).toBe(0)
+  })
+
+  test('leaves bytes and texts of other models as they are, also beside its own', async () => {
+    const Badge = sequelize.define('Badge', { mark: DataTypes.BLOB, note: DataTypes.TEXT }, { timestamps: false })
+    Badge.belongsTo(made.Member, { as: 'member', foreignKey: 'holder', targetKey: 'number', constraints: false })
+    await Badge.sync({ force: true })
+    const mark = Buffer.alloc(80, 0xf9)
+    await Badge.create({ mark, note: 'sr1_of_somebody_else', holder: 1 })
+    for (const options of [{}, { raw: true }, { include: ['member'] }, { include: ['member'], raw: true }]) {
+      expect(await Badge.findOne(options)).toMatchObject({ mark, note: 'sr1_of_somebody_else' })
+    }
+    const Legacy = sequelize.define('Legacy', { email: DataTypes.BLOB }, { tableName: 'members', timestamps: false })
+    Legacy.removeAttribute('id')
+    await expect(Legacy.findAll()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+    await expect(Legacy.create({ email: Buffer.from('plain') })).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+  })
+
+  test('is written by two calls at the same time, or says that it is not', async () => {
+    const member = (await made.Member.findOne({ where: key })) as Member
+    member.email = 'new@example.com'
+    await Promise.allSettled([member.save(), member.save(), member.save()])
+    expect(shown(member)).toEqual(expected(1, { email: 'new@example.com' }))
+    expect(shown(await made.Member.findOne({ where: key }))).toEqual(expected(1, { email: 'new@example.com' }))
   })
 
   test('may be in another schema', async () => {
