@@ -26,6 +26,17 @@ export function openAccounts(db: Database, room: Room, policy: PasswordPolicy) {
       .where(matching(room.records.accounts, 'email', email))
       .executeTakeFirst()
 
+  /** Only while the old hash stands: a password that is changed at the same moment stays. */
+  const replaceHash = async (id: string, next: string, previous: string) => {
+    const { numUpdatedRows } = await db
+      .updateTable('accounts')
+      .set({ password_hash: next })
+      .where('id', '=', id)
+      .where('password_hash', '=', previous)
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
+  }
+
   return {
     /** Makes a tenant and its first account. */
     async signUp(email: string, password: string, { address, signal }: Caller) {
@@ -55,16 +66,7 @@ export function openAccounts(db: Database, room: Room, policy: PasswordPolicy) {
         userId: account?.id,
         key: address,
         signal,
-        replace: async (next, previous) => {
-          // Only while the old hash stands: a password that is changed meanwhile stays.
-          const { numUpdatedRows } = await db
-            .updateTable('accounts')
-            .set({ password_hash: next })
-            .where('id', '=', account?.id ?? '')
-            .where('password_hash', '=', previous)
-            .executeTakeFirst()
-          return numUpdatedRows === 1n
-        },
+        replace: async (next, previous) => account !== undefined && replaceHash(account.id, next, previous),
       })
       return valid && account !== undefined ? { id: account.id, tenant: account.tenant } : undefined
     },

@@ -10,8 +10,8 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
 import { capture } from '../cli/capture.ts'
+import { projectRoot } from '../docs/markdown.ts'
 import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
-import { projectRoot } from './markdown.ts'
 
 const EXAMPLE = `${projectRoot}docs/examples/customer-service`
 const CONFIG = ['--config', `${EXAMPLE}/strongroom.config.ts`]
