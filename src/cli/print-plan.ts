@@ -2,12 +2,13 @@ import type { KeyStepPlan } from '../keys/key-step.ts'
 import type { RewrapPlan } from '../keys/rewrap-plan.ts'
 import type { RotationPlan, WrapTarget } from '../keys/rotation-plan.ts'
 import type { Output } from './output.ts'
+import type { RewrapFilePlan } from './rewrap-file-plan.ts'
 import { table } from './table.ts'
 import type { Command } from './vendor.ts'
 
 const MAX_ROWS = 20
 
-/** Adds the option that every command which changes keys has. */
+/** Adds the option that every command which changes something has. */
 export function withDryRun(command: Command): Command {
   return command.option('--dry-run', 'say what would be changed, and change nothing')
 }
@@ -50,6 +51,14 @@ export function printStepPlan(plan: KeyStepPlan, json: boolean, output: Output):
   const { key, to, rotates } = plan
   output.result(`${key.purpose} key ${key.id} of ${key.scope} is ${key.state}, and would be ${to}`)
   if (rotates) output.result(`${key.scope} would get another writing key first`)
+  nothingChanged(output)
+}
+
+/** What would become of sealed files, as a table or for programs. */
+export function printRewrapFilePlans(files: readonly RewrapFilePlan[], json: boolean, output: Output): void {
+  if (isPrinted({ files }, json, output)) return
+  const rows = files.map(({ path, size, recipients, to }) => [path, size, listed(recipients), listed(to)])
+  output.result(table(output, ['file', 'bytes', 'is sealed for', 'would be sealed for'], rows))
   nothingChanged(output)
 }
 

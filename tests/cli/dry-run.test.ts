@@ -235,7 +235,6 @@ describe('every command', () => {
     'recovery rehearse': 'reads',
     'report rotation': 'reads',
     'report verify': 'reads',
-    'rewrap-file': 'replaces each file by the same message once that is verified',
     seal: 'writes a new file',
     status: 'reads',
     worker: 'does what reencrypt has planned, which has one',

@@ -215,6 +215,36 @@ describe('strongroom rewrap-file', () => {
     expect(readFileSync(at('out')).equals(pattern(1000))).toBe(true)
   })
 
+  it('--dry-run opens a file to its end, says whose it would be, and leaves it as it was', async () => {
+    writeFileSync(at('next.mjs'), config('billing', ['next']))
+    writeFileSync(at('in'), pattern(150_000))
+    await strongroom(['seal', at('in')])
+    const before = readFileSync(at('in.sr'))
+    const plan = ['rewrap-file', at('in.sr'), '--from', at('strongroom.config.mjs'), '--dry-run']
+    const { code, text } = await strongroom([...plan, '--json'], { configFile: 'next.mjs' })
+    expect([code, JSON.parse(text)]).toEqual([
+      0,
+      {
+        dryRun: true,
+        files: [
+          {
+            path: at('in.sr'),
+            size: before.length,
+            recipients: [{ provider: 'tests', keyId: 'cli' }],
+            to: [{ provider: 'tests', keyId: 'next' }],
+          },
+        ],
+      },
+    ])
+    expect((await strongroom(plan, { configFile: 'next.mjs' })).text).toMatch(
+      /in\.sr +150,\d{3} +tests cli +tests next/,
+    )
+    expect(readFileSync(at('in.sr')).equals(before)).toBe(true)
+    before[100_000] = (before[100_000] as number) ^ 1
+    writeFileSync(at('in.sr'), before)
+    expect((await strongroom(plan, { configFile: 'next.mjs' })).code).toBe(1)
+  })
+
   it('leaves a file that is damaged as it was', async () => {
     writeFileSync(at('in'), pattern(150_000))
     await strongroom(['seal', at('in')])
