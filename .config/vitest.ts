@@ -23,6 +23,7 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'tests/**/*.component.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000, // a server starts in one second, and in twenty where the machine is busy
+    globalSetup: 'tests/fixtures/postgres-setup.ts',
     // Most of a test's time is waiting, so that one worker a core is not too many.
     maxWorkers: '100%',
     // Its own tsconfig: the type checker reads what the type tests import, and not the whole project once more.

@@ -1,21 +1,21 @@
 import pg from 'pg'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import type { AdapterHarness, AdapterUnderTest } from './harness.ts'
 import type { SuiteRoom } from './records.ts'
 import { suiteTables } from './tables.ts'
 
 /** PostgreSQL with the tables of the suite. */
 export class PostgresUnderTest {
-  readonly server: TestPostgres
+  readonly database: TestDatabase
   readonly pool: pg.Pool
 
-  private constructor(server: TestPostgres) {
-    this.server = server
-    this.pool = new pg.Pool({ connectionString: server.connectionString })
+  private constructor(database: TestDatabase) {
+    this.database = database
+    this.pool = new pg.Pool({ connectionString: database.connectionString })
   }
 
   static async start(): Promise<PostgresUnderTest> {
-    const made = new PostgresUnderTest(await startPostgres())
+    const made = new PostgresUnderTest(await createDatabase())
     for (const statement of suiteTables('postgres')) await made.pool.query(statement)
     return made
   }
@@ -39,6 +39,6 @@ export class PostgresUnderTest {
 
   async stop(): Promise<void> {
     await this.pool.end()
-    await this.server.stop()
+    await this.database.drop()
   }
 }

@@ -4,22 +4,22 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { capture } from './capture.ts'
 
-let server: TestPostgres
+let database: TestDatabase
 let client: pg.Client
 let folder: string
 let config: string
 
 beforeAll(async () => {
-  server = await startPostgres()
-  client = new pg.Client({ connectionString: server.connectionString })
+  database = await createDatabase()
+  client = new pg.Client({ connectionString: database.connectionString })
   await client.connect()
 })
 afterAll(async () => {
   await client.end()
-  await server.stop()
+  await database.drop()
 })
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-tables-'))
@@ -41,7 +41,7 @@ import { rawAes } from 'strongroom/raw'
 export default defineStrongroom({
   name: 'billing',
   kms: rawAes({ namespace: 'test', name: 'root', key: Buffer.alloc(32, 7) }),
-  store: postgresKeyStore({ connectionString: '${server.connectionString}', schema: '${schema}' }),
+  store: postgresKeyStore({ connectionString: '${database.connectionString}', schema: '${schema}' }),
 })
 `,
   )

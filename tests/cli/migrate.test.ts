@@ -4,22 +4,22 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { createCustomers, type Room } from '../migration/customers.ts'
 import { capture } from './capture.ts'
 
 const ROWS = 120
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   folder = mkdtempSync(join(tmpdir(), 'strongroom-migrate-'))
-  room = await createCustomers(pool, folder, server.connectionString, ROWS)
+  room = await createCustomers(pool, folder, database.connectionString, ROWS)
   await pool.query('analyze customers')
   writeFileSync(
     join(folder, 'strongroom.config.ts'),
@@ -36,7 +36,7 @@ export default defineStrongroom({
   kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
   store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
   records: { customers },
-  tables: { customers: postgresTable({ connectionString: ${JSON.stringify(server.connectionString)}, table: 'customers' }) },
+  tables: { customers: postgresTable({ connectionString: ${JSON.stringify(database.connectionString)}, table: 'customers' }) },
   migrations: { customers: defineMigration(customers, { columns: { email: { from: 'email' }, birthDate: { from: 'born' } } }) },
 })
 `,
@@ -45,7 +45,7 @@ export default defineStrongroom({
 afterAll(async () => {
   await room.close()
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
 })
 

@@ -10,21 +10,21 @@ import { run } from '../../src/cli/program.ts'
 import { argon2id } from '../../src/passwords/argon2id.ts'
 import { rawDigest } from '../../src/passwords/legacy/raw-digest.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { capture } from './capture.ts'
 
 const hex = (algorithm: string, text: string) => createHash(algorithm).update(text).digest('hex')
 const ssha = (password: string) => `{SHA}${createHash('sha1').update(password).digest('base64')}`
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 beforeEach(async () => {
   await pool.query('drop table if exists users')
@@ -32,7 +32,7 @@ beforeEach(async () => {
 })
 
 async function strongroom(...args: string[]) {
-  const { streams, written } = capture({ env: { DATABASE_URL: server.connectionString } })
+  const { streams, written } = capture({ env: { DATABASE_URL: database.connectionString } })
   const code = await run(['passwords', ...args], streams)
   return { code, ...written }
 }
@@ -236,7 +236,7 @@ export default defineStrongroom({
       { init: true },
     )
   const call = async (command: string, pepper: string) => {
-    const { streams, written } = capture({ env: { DATABASE_URL: server.connectionString } })
+    const { streams, written } = capture({ env: { DATABASE_URL: database.connectionString } })
     const code = await run(['--config', config(pepper), 'passwords', command, '--table', 'users', '--json'], streams)
     return { code, ...JSON.parse(written.stdout) }
   }

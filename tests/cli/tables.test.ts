@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { createPeople, type Room } from '../rotation/people.ts'
 import { capture } from './capture.ts'
 
@@ -13,16 +13,16 @@ const ROWS = 300
 /** Twice the interval in which other processes hear of a rotation. */
 const WRITERS_MS = 220
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   folder = mkdtempSync(join(tmpdir(), 'strongroom-tables-'))
-  room = await createPeople(pool, folder, server.connectionString, ROWS)
+  room = await createPeople(pool, folder, database.connectionString, ROWS)
   await pool.query('create index on people (email_index); analyze people')
   writeFileSync(
     join(folder, 'strongroom.config.ts'),
@@ -40,7 +40,7 @@ export default defineStrongroom({
   kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
   store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
   records: { people },
-  tables: { people: postgresTable({ connectionString: ${JSON.stringify(server.connectionString)}, table: 'people' }) },
+  tables: { people: postgresTable({ connectionString: ${JSON.stringify(database.connectionString)}, table: 'people' }) },
   keyring: { refreshInterval: 100 },
   quarantineDays: 0,
   backups: { keepDays: 0 },
@@ -51,7 +51,7 @@ export default defineStrongroom({
 afterAll(async () => {
   await room.close()
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
 })
 

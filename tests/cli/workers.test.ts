@@ -7,23 +7,23 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { postgresTable } from '../../providers/postgres/index.ts'
 import { run } from '../../src/cli/program.ts'
 import { planRanges } from '../../src/rotation/ranges.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { createPeople, type Room } from '../rotation/people.ts'
 import { capture } from './capture.ts'
 
 const ROWS = 200
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   folder = mkdtempSync(join(tmpdir(), 'strongroom-workers-'))
-  room = await createPeople(pool, folder, server.connectionString, ROWS)
-  const connection = JSON.stringify(server.connectionString)
+  room = await createPeople(pool, folder, database.connectionString, ROWS)
+  const connection = JSON.stringify(database.connectionString)
   const config = (queue: string) => `import { defineRecord, defineStrongroom, integer, text } from 'strongroom'
 import { fileKeyStore } from 'strongroom/file'
 import { pgBossQueue } from 'strongroom/pg-boss'
@@ -50,7 +50,7 @@ export default defineStrongroom({
 afterAll(async () => {
   await room.close()
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
 })
 

@@ -7,18 +7,18 @@ import { createFastifyApp } from '../../docs/examples/fastify.ts'
 import { usersTable } from '../../docs/examples/users.ts'
 import { memoryKeyStore, memoryKms } from '../../providers/memory/index.ts'
 import { argon2id, commonPasswords, openStrongroom, passwordPolicy, type Strongroom } from '../../src/index.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { small } from '../passwords/fixtures.ts'
 
 const GOOD = 'correct horse battery staple'
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let room: Strongroom
 let storedOf: (email: string) => Promise<string>
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   await pool.query(
     'create table users (id bigint generated always as identity primary key, email text unique, password_hash text)',
   )
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await room.close()
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 
 function listening(framework: 'express' | 'fastify', hasher = room.passwords as ReturnType<typeof argon2id>) {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bundle } from '../bundle.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { type Customer, createCustomers, customer, decrypted, insertCustomers, plain, type Room } from './customers.ts'
 
 const SLOW = process.env.STRONGROOM_SLOW === '1'
@@ -56,7 +56,7 @@ const CYCLE: readonly (readonly [Step, Mode])[] = SLOW
       ['clean', 'new'],
     ]
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
@@ -64,10 +64,10 @@ let script: string
 let stop = () => {}
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   folder = mkdtempSync(join(tmpdir(), 'strongroom-migration-'))
-  room = await createCustomers(pool, folder, server.connectionString, ROWS)
+  room = await createCustomers(pool, folder, database.connectionString, ROWS)
   script = await bundle('tests/migration/migrate-child.ts')
 })
 afterAll(async () => {
@@ -75,14 +75,14 @@ afterAll(async () => {
   await sleep(50)
   await room.close()
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
   rmSync(join(script, '..'), { recursive: true, force: true })
 })
 
 /** One process that makes a step. @returns whether it was killed */
 async function child(step: Step, dieAt = 'none', times = 1): Promise<boolean> {
-  const args = [script, folder, server.connectionString, step, dieAt, String(times)]
+  const args = [script, folder, database.connectionString, step, dieAt, String(times)]
   const process_ = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let out = ''
   process_.stdout.on('data', (chunk) => {

@@ -19,12 +19,12 @@ import { date, text } from '../../src/records/field.ts'
 import { defineRecord } from '../../src/records/schema.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { createCustomers, customer, decrypted, insertCustomers, migration, plain, type Room } from './customers.ts'
 
 const ROWS = 150
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
@@ -32,17 +32,17 @@ let table: Table
 let parts: MigrationParts
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-migration-'))
   await pool.query('drop table if exists customers, strongroom_jobs')
-  room = await createCustomers(pool, folder, server.connectionString, ROWS)
+  room = await createCustomers(pool, folder, database.connectionString, ROWS)
   table = postgresTable({ pool, table: 'customers' })
   parts = { cipher: room.records.customers, table, migration }
 })

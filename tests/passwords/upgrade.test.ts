@@ -2,24 +2,24 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { argon2id } from '../../src/passwords/argon2id.ts'
 import { replaceHashSql, verifyAndUpgrade } from '../../src/passwords/upgrade.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { small } from './fixtures.ts'
 
 const OLD = '{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=' // "password"
 const column = { table: 'public.users', id: 'id', column: 'password "hash"' }
 const sql = replaceHashSql(column)
 const hasher = argon2id(small)
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString, max: 8 })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString, max: 8 })
   await pool.query('create table users (id bigint primary key, "password ""hash""" text not null)')
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 
 const read = async (id: number) =>

@@ -7,7 +7,7 @@ import { fileKeyStore } from '../../providers/file/index.ts'
 import { postgresTable } from '../../providers/postgres/index.ts'
 import { census } from '../../src/rotation/census.ts'
 import { bundle } from '../bundle.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { type Application, killed, type Lane, STEPS, seeded, type Totals, Writer } from './crash-lane.ts'
 import { createNotes, fillNotes, notes } from './crash-notes.ts'
 import { createPeople, insertPeople, people, person, type Room } from './people.ts'
@@ -25,18 +25,18 @@ const steps = (operation: string) =>
 const atRandom = (times: number) => (SLOW ? times : 0)
 
 const totals: Totals = { kills: {}, finished: 0, updates: 0, inserts: 0, deletes: 0 }
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let script: string
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   script = await bundle('tests/rotation/crash-child.ts')
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(join(script, '..'), { recursive: true, force: true })
   const kills = Object.values(totals.kills).reduce((sum, times) => sum + times, 0)
   console.info(`seed ${SEED}: ${kills} kills, ${JSON.stringify(totals)}`)
@@ -124,7 +124,7 @@ async function withLane(name: string, work: (lane: Lane) => Promise<void>): Prom
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-crash-'))
   await pool.query(`create schema lane_${name}`)
   const table = `lane_${name}.${name}`
-  const lane = { script, folder, connectionString: server.connectionString, table, random: seeded(SEED), totals }
+  const lane = { script, folder, connectionString: database.connectionString, table, random: seeded(SEED), totals }
   try {
     await work(lane)
   } finally {

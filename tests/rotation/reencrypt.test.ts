@@ -13,29 +13,29 @@ import { census } from '../../src/rotation/census.ts'
 import { reencryptTable } from '../../src/rotation/reencrypt.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { createPeople, insertPeople, people, person, type Room } from './people.ts'
 
 const ROWS = 600
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
 let table: Table
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-rotation-'))
   await pool.query('drop table if exists people, strongroom_jobs')
-  room = await createPeople(pool, folder, server.connectionString, ROWS)
+  room = await createPeople(pool, folder, database.connectionString, ROWS)
   table = postgresTable({ pool, table: 'people' })
 })
 afterEach(async () => {

@@ -12,12 +12,12 @@ import { type RetireOptions, type RetireVerdict, retireKey, retireVerdict } from
 import type { RetireCheckName, RetireParts } from '../../src/rotation/retire-checks.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { configure, createPeople, insertPeople, type Room } from './people.ts'
 
 const DAY_MS = 86_400_000
 const ROWS = 30
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
@@ -26,21 +26,21 @@ let table = ''
 let parts: RetireParts
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
 })
 afterAll(async () => {
   await room.close()
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
 })
 
 beforeEach(async ({ onTestFinished }) => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-retire-'))
   table = `people_${folder.slice(-6).toLowerCase()}`
-  room = await createPeople(pool, folder, server.connectionString, ROWS, table)
-  config = configure(folder, server.connectionString, table)
+  room = await createPeople(pool, folder, database.connectionString, ROWS, table)
+  config = configure(folder, database.connectionString, table)
   parts = { ...config, backups: { keepDays: 35 }, quarantineDays: 7 }
   const { close } = room
   onTestFinished(async () => {
@@ -211,7 +211,7 @@ describe('a retired key', () => {
     }
     expect(heard).toContainEqual({ type: 'key.denied', keyId: id, state: 'destroy_scheduled' })
     expect(() => room.records.people.decrypt(kept[0])).toThrow('cancel its retirement')
-    const other = await openStrongroom(configure(folder, server.connectionString, table))
+    const other = await openStrongroom(configure(folder, database.connectionString, table))
     await expect.poll(async () => (await other.keys.attempts(id)).reports).toBe(1)
     await expect(other.records.people.decryptMany(kept)).rejects.toThrow(KeyUnavailableError)
     await expect.poll(async () => (await room.keys.attempts(id)).reports).toBe(2)

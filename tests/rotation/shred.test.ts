@@ -14,13 +14,13 @@ import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
 import { bundle } from '../bundle.ts'
 import { capture } from '../cli/capture.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { type Clinic, configurePatients, createPatients, patient } from './patients.ts'
 
 const SLOW = process.env.STRONGROOM_SLOW === '1'
 const COUNT = 40
 const DAY_MS = 86_400_000
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Clinic
@@ -28,11 +28,11 @@ let script: string
 let config: ReturnType<typeof configurePatients>
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   folder = mkdtempSync(join(tmpdir(), 'strongroom-shred-'))
-  room = await createPatients(pool, folder, server.connectionString, COUNT)
-  config = configurePatients(folder, server.connectionString)
+  room = await createPatients(pool, folder, database.connectionString, COUNT)
+  config = configurePatients(folder, database.connectionString)
   script = await bundle('tests/rotation/shred-child.ts')
   writeFileSync(
     join(folder, 'strongroom.config.ts'),
@@ -40,7 +40,7 @@ beforeAll(async () => {
 import { fileKeyStore, fileShredLedger } from 'strongroom/file'
 import { postgresTable } from 'strongroom/postgres'
 import { rawAes } from 'strongroom/raw'
-const connectionString = ${JSON.stringify(server.connectionString)}
+const connectionString = ${JSON.stringify(database.connectionString)}
 const patients = defineRecord('patients', {
   email: text({ index: { column: 'email_index', transform: 'email', rows: 100_000 } }), note: text({ nullable: true }),
 }, { id: 'id', tenant: 'clinic', subject: 'id' })
@@ -65,7 +65,7 @@ afterAll(async () => {
   await room.close()
   await Promise.all(Object.values(config.tables ?? {}).map((table) => table?.close?.()))
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
   rmSync(join(script, '..'), { recursive: true, force: true })
 })
@@ -82,7 +82,7 @@ async function strongroom(...args: string[]) {
 
 /** Nobody can read this patient any more, no tag of theirs is left, and every other patient is as before. */
 async function expectGone(id: number): Promise<void> {
-  const fresh = await openStrongroom(configurePatients(folder, server.connectionString))
+  const fresh = await openStrongroom(configurePatients(folder, database.connectionString))
   const keys = await fresh.keys.list({ scope: scopeOf(id) })
   expect(keys.map(({ state }) => state)).toEqual(['destroyed'])
   for (const row of await rowOf(id)) {
@@ -229,7 +229,7 @@ test('rows that others fill again and again are named, and the erasure is not fi
 describe('a process that is killed while it shreds', () => {
   async function shredIn(id: number, dieAt: number) {
     const trace = join(folder, `trace-${id}-${dieAt}`)
-    const args = [script, folder, server.connectionString, String(id), String(dieAt), trace]
+    const args = [script, folder, database.connectionString, String(id), String(dieAt), trace]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     child.stdout.on('data', (chunk) => {
@@ -260,7 +260,7 @@ describe('a process that is killed while it shreds', () => {
       expect(killed.signal, `${steps[dieAt - 1]} ${dieAt}`).toBe('SIGKILL')
       kills++
       // Other processes start meanwhile: nothing that can be used is back.
-      await (await openStrongroom(configurePatients(folder, server.connectionString))).close()
+      await (await openStrongroom(configurePatients(folder, database.connectionString))).close()
       const resumed = await shredIn(id, 0)
       expect([resumed.code, resumed.signal]).toEqual([0, null])
       expect(resumed.receipt?.keys).toMatchObject([{ destroyedAt: expect.any(String) }])
@@ -336,7 +336,7 @@ describe('strongroom shred', () => {
     copyFileSync(join(folder, 'keys'), join(folder, 'backup'))
     expect(await strongroom('shred', '--tenant', 'north', '--subject', '32', '--yes')).toMatchObject({ code: 0 })
     copyFileSync(join(folder, 'backup'), join(folder, 'keys'))
-    await expect(openStrongroom(configurePatients(folder, server.connectionString))).rejects.toThrow(KeyRecordError)
+    await expect(openStrongroom(configurePatients(folder, database.connectionString))).rejects.toThrow(KeyRecordError)
     const refused = await strongroom('keys', 'list')
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('strongroom shred --replay')])
 

@@ -16,13 +16,13 @@ import { reencryptOnWorkers } from '../../src/rotation/reencrypt-on-workers.ts'
 import { workOnRanges } from '../../src/rotation/worker.ts'
 import type { Table } from '../../src/table.ts'
 import { bundle } from '../bundle.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { createPeople, people, person, type Room } from './people.ts'
 
 const ROWS = 480
 const STALE_MS = 1000
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
@@ -31,19 +31,19 @@ let script: string
 const workers = new Set<ChildProcess>()
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   script = await bundle('tests/rotation/worker-child.ts')
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
   rmSync(join(script, '..'), { recursive: true, force: true })
 })
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-workers-'))
   await pool.query('drop table if exists people, strongroom_jobs, written; drop schema if exists pgboss cascade')
-  room = await createPeople(pool, folder, server.connectionString, ROWS)
+  room = await createPeople(pool, folder, database.connectionString, ROWS)
   table = postgresTable({ pool, table: 'people' })
 })
 afterEach(async () => {
@@ -54,7 +54,7 @@ afterEach(async () => {
 
 /** @param rowsPerSecond so slow that a kill finds it in the middle of a range */
 function startWorker(rowsPerSecond = 100_000) {
-  const args = [script, folder, server.connectionString, String(rowsPerSecond)]
+  const args = [script, folder, database.connectionString, String(rowsPerSecond)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   workers.add(child)
   const said: string[] = []
@@ -97,7 +97,7 @@ describe('re-encryption by workers', () => {
   test('is done by four processes, each row written exactly once, though one of them is killed in the middle of a range', async () => {
     await room.keys.rotate({ scope: 'all' })
     await countWrites()
-    const queue = pgBossQueue({ connectionString: server.connectionString, retrySeconds: 1 })
+    const queue = pgBossQueue({ connectionString: database.connectionString, retrySeconds: 1 })
     const slow = startWorker(100)
     const job = reencryptOnWorkers(room.records.people, table, queue, { ranges: 8, staleMs: STALE_MS, batch: 200 })
     const middle = async () => (await whoWorks()).some(({ progress }) => progress.after !== null)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type EncryptedTable, matching, strongroomPlugin } from '../../../providers/kysely/index.ts'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { defineRecord, openStrongroom, type Strongroom, text } from '../../../src/index.ts'
-import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../../fixtures/postgres-database.ts'
 
 const people = defineRecord(
   'people',
@@ -20,7 +20,7 @@ interface Database {
   people: EncryptedTable<typeof people, { id: string; orgId: string; joinedIn: number }>
 }
 
-let server: TestPostgres
+let database: TestDatabase
 let room: Strongroom<typeof records>
 let db: Kysely<Database>
 
@@ -29,12 +29,12 @@ const alan = { id: 'p2', orgId: 'acme', joinedIn: 1936, firstName: 'Alan', lastN
 
 const open = (names: CamelCasePlugin) =>
   new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: server.connectionString }) }),
+    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: database.connectionString }) }),
     plugins: [strongroomPlugin(room.records, { names })],
   })
 
 beforeAll(async () => {
-  server = await startPostgres()
+  database = await createDatabase()
   const config = { name: 'suite', kms: memoryKms(), store: memoryKeyStore(), records }
   room = await openStrongroom(config, { init: true })
   await room.unlock([{ tenant: 'acme' }])
@@ -53,7 +53,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await db.destroy()
   await room.close()
-  await server.stop()
+  await database.drop()
 })
 
 describe('beside a plugin that renames columns', () => {

@@ -2,21 +2,21 @@ import PgBoss from 'pg-boss'
 import { pgBossQueue } from 'strongroom/pg-boss'
 import { jobQueueConformance } from 'strongroom/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../../fixtures/postgres-database.ts'
 
-let server: TestPostgres
+let database: TestDatabase
 let connectionString: string
 
 beforeAll(async () => {
-  server = await startPostgres()
-  connectionString = server.connectionString
+  database = await createDatabase()
+  connectionString = database.connectionString
   // The tables once, so that each queue below costs little.
   const boss = new PgBoss({ connectionString, supervise: false, schedule: false })
   await boss.start()
   await boss.stop({ graceful: false })
 })
 afterAll(async () => {
-  await server.stop()
+  await database.drop()
 })
 
 let made = 0

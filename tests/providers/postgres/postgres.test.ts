@@ -4,20 +4,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createKeyTables, keyTablesSql, postgresKeyStore } from '../../../providers/postgres/index.ts'
 import { keyStoreConformance } from '../../../providers/testing/index.ts'
 import { nextRevision, sampleEntry, sampleRecord } from '../../../providers/testing/sample-records.ts'
-import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../../fixtures/postgres-database.ts'
 
 const LARGE = process.env.STRONGROOM_SLOW === '1' ? 100_000 : 20_000
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString, max: 24 })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString, max: 24 })
   pool.on('error', () => undefined)
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 
 const freshTable = () => `keys_${randomUUID().replaceAll('-', '')}`
@@ -31,7 +31,7 @@ const create = (scope: string) => ({ puts: [{ record: sampleRecord({ scope }), r
 describe('a key store in PostgreSQL', () => {
   const cases = keyStoreConformance(async () => {
     const { table, store } = await made()
-    const second = postgresKeyStore({ connectionString: server.connectionString, table })
+    const second = postgresKeyStore({ connectionString: database.connectionString, table })
     return { store, second, close: async () => void (await second.close?.()) }
   })
   for (const { name, run } of cases) test(name, run)
@@ -41,7 +41,7 @@ describe('a key store in PostgreSQL', () => {
     const record = sampleRecord({ reason: 'a "quoted" reason\nwith\ttext 東京', scope: 's' })
     await store.commit({ puts: [{ record, replaces: null }], log: sampleEntry(1) })
     const types = { getTypeParser: () => (value: string) => value }
-    const odd = new pg.Pool({ connectionString: server.connectionString, types: types as never })
+    const odd = new pg.Pool({ connectionString: database.connectionString, types: types as never })
     const other = postgresKeyStore({ pool: odd, table })
     expect(await other.get([record.id])).toEqual([record])
     expect(await other.log(0, 10)).toEqual(await store.log(0, 10))
@@ -178,7 +178,7 @@ describe('grants', () => {
     const { table, store } = await made()
     await pool.query(`create role app_${table.slice(5, 15)} login`)
     const role = `app_${table.slice(5, 15)}`
-    const own = new pg.Pool({ connectionString: server.connectionString.replace('postgres@', `${role}@`) })
+    const own = new pg.Pool({ connectionString: database.connectionString.replace('postgres@', `${role}@`) })
     const app = postgresKeyStore({ pool: own, table })
     await expect(app.get([])).rejects.toMatchObject({
       fault: 'misconfigured',

@@ -1,21 +1,21 @@
 import pg from 'pg'
 import { afterAll, beforeAll } from 'vitest'
-import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../../fixtures/postgres-database.ts'
 import { testProcesses } from '../sql/processes.ts'
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString, max: 1 })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString, max: 1 })
   pool.on('error', () => undefined)
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 
-testProcesses(() => ({ url: server.connectionString, count }))
+testProcesses(() => ({ url: database.connectionString, count }))
 
 /** The server may still be finishing what it was told before: the next writer waits for it by its locks. */
 async function count() {

@@ -2,18 +2,18 @@ import pg from 'pg'
 import { postgresTable } from 'strongroom/postgres'
 import { type SampleRow, tableConformance } from 'strongroom/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../../fixtures/postgres-database.ts'
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 
 let made = 0
@@ -23,7 +23,7 @@ describe('postgresTable', () => {
     const schema = `s${++made}`
     await pool.query(`create schema ${schema}; create table ${schema}."People" (
       id text not null, note text, raw bytea, born date, tenant integer not null, primary key (tenant, id))`)
-    const open = () => postgresTable({ connectionString: server.connectionString, table: `${schema}.People` })
+    const open = () => postgresTable({ connectionString: database.connectionString, table: `${schema}.People` })
     const [table, second] = [open(), open()]
     return {
       table,
@@ -57,7 +57,7 @@ describe('postgresTable', () => {
     await pool.query(`create role policed login; create table policed (id int primary key, note text);
       insert into policed values (1, 'a'); alter table policed owner to policed; alter table policed enable row level security;
       alter table policed force row level security`)
-    const url = new URL(server.connectionString)
+    const url = new URL(database.connectionString)
     url.username = 'policed'
     const table = postgresTable({ connectionString: url.href, table: 'policed' })
     const refused = {

@@ -15,7 +15,7 @@ for (const version of PRISMA_VERSIONS) {
         postgres = await PostgresUnderTest.start()
         const dialect = {
           ownSql: 'select * from customers where "orgId" = $1',
-          open: () => openPrisma(version, postgres.server.connectionString),
+          open: () => openPrisma(version, postgres.database.connectionString),
           nextOrderId: async () => Number((await postgres.pool.query("select nextval('order_ids')")).rows[0].nextval),
         }
         return postgres.with((room) => prismaHarness(dialect, room))

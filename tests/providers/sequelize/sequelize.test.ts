@@ -13,7 +13,7 @@ describeAdapter(
   'Sequelize on PostgreSQL',
   async () => {
     postgres = await PostgresUnderTest.start()
-    const options = { dialect: 'postgres', ...connection(postgres.server.connectionString) } as const
+    const options = { dialect: 'postgres', ...connection(postgres.database.connectionString) } as const
     return postgres.with(async (room) => {
       const harness = await sequelizeHarness(options, room, {
         bytes: 'bytea',

@@ -14,7 +14,7 @@ describeAdapter(
   'TypeORM on PostgreSQL',
   async () => {
     postgres = await PostgresUnderTest.start()
-    const { connectionString: url } = postgres.server
+    const { connectionString: url } = postgres.database
     return postgres.with(async (room) => {
       const harness = await typeormHarness({ type: 'postgres', url, entities: [Customers, Orders] }, room)
       sources.unshift(harness.source)
