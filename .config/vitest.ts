@@ -26,8 +26,6 @@ export default defineConfig({
     globalSetup: 'tests/fixtures/postgres-setup.ts',
     // Most of a test's time is waiting, so that one worker a core is not too many.
     maxWorkers: '100%',
-    // Its own tsconfig: the type checker reads what the type tests import, and not the whole project once more.
-    typecheck: { enabled: true, include: ['tests/types/**/*.test-d.ts'], tsconfig: 'tests/types/tsconfig.json' },
     coverage: {
       provider: 'v8',
       // Continuous integration measures what the ordinary tests cover in the one run that it makes of them.

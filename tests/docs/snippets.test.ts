@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
-import { allPages, type Page } from './markdown.ts'
+import { readdirSync } from 'node:fs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { allPages, type Page, projectRoot } from './markdown.ts'
 import { compileSnippets, modulesOf } from './snippets.ts'
 
 const page = (...blocks: string[]): Page => ({
@@ -7,21 +8,36 @@ const page = (...blocks: string[]): Page => ({
   text: blocks.map((block) => `Text.\n\n\`\`\`ts\n${block}\n\`\`\`\n`).join('\n'),
 })
 
+const typeTests = readdirSync(`${projectRoot}tests/types`)
+  .filter((name) => name.endsWith('.test-d.ts'))
+  .map((name) => `tests/types/${name}`)
+const broken = page(
+  "import { text } from 'strongroom'\nconst field = text({ nullabel: true })",
+  'field.nothing',
+  "import { nothing } from 'strongroom/memory'",
+  "import { integer } from 'strongroom'\n// @ts-expect-error nothing is wrong here\ninteger()",
+)
+
 describe('the programs in the documents', () => {
-  test('compile, every one of them, in a program that does find a wrong call', { timeout: 120_000 }, () => {
-    const pages = allPages()
-    const broken = page(
-      "import { text } from 'strongroom'\nconst field = text({ nullabel: true })",
-      'field.nothing',
-      "import { nothing } from 'strongroom/memory'",
-    )
-    expect(pages.flatMap(modulesOf).length).toBeGreaterThan(15)
-    const errors = compileSnippets([...pages, broken])
-    const planted = errors.splice(-3)
-    expect(planted[0]).toMatch(/^docs\/example\.md:5 .*nullabel/)
-    expect(planted[1]).toMatch(/^docs\/example\.md:11 .*nothing/)
-    expect(planted[2]).toMatch(/^docs\/example\.md:17 .*nothing/)
-    expect(errors).toEqual([])
+  let errors: string[]
+  beforeAll(() => {
+    errors = compileSnippets([...allPages(), broken], typeTests)
+  }, 120_000)
+
+  test('compile, every one of them, in a program that does find a wrong call', () => {
+    expect(allPages().flatMap(modulesOf).length).toBeGreaterThan(15)
+    expect(errors.filter((error) => error.startsWith('docs/example.md:'))).toEqual([
+      expect.stringMatching(/^docs\/example\.md:5 .*nullabel/),
+      expect.stringMatching(/^docs\/example\.md:11 .*nothing/),
+      expect.stringMatching(/^docs\/example\.md:17 .*nothing/),
+      expect.stringMatching(/^docs\/example\.md:24 Unused '@ts-expect-error'/),
+    ])
+    expect(errors.filter((error) => !/^(docs\/example\.md|tests\/types\/.*):/.test(error))).toEqual([])
+  })
+
+  test('compile in one program with the tests of types, all of which hold', () => {
+    expect(typeTests.length).toBeGreaterThan(5)
+    expect(errors.filter((error) => error.startsWith('tests/types/'))).toEqual([])
   })
 
   test('are one module up to the next block that begins with an import', () => {

@@ -47,11 +47,20 @@ function uses(code: string, word: string): boolean {
   return new RegExp(`\\b${word}\\b`).test(code) && !new RegExp(declared).test(code)
 }
 
-/** Compiles the `ts` blocks of all pages, strictly, as one program. @returns one line for each error, with page and line */
-export function compileSnippets(pages: readonly Page[]): string[] {
+/**
+ * Compiles the `ts` blocks of all pages, and files of the project, strictly, as one program: most of the time goes into
+ * reading what they import.
+ *
+ * @param files paths from the root of the project
+ * @returns one line for each error, with page or file and line
+ */
+export function compileSnippets(pages: readonly Page[], files: readonly string[] = []): string[] {
   const modules = new Map(pages.flatMap(modulesOf).map((module) => [module.path, module]))
+  const names = new Map([...modules].map(([path, { page }]) => [path, page.path]))
+  for (const file of files) names.set(`${projectRoot}${file}`, file)
   const options = snippetOptions()
   const host = ts.createCompilerHost(options)
+  host.jsDocParsingMode = ts.JSDocParsingMode.ParseForTypeErrors
   const { fileExists, readFile, getSourceFile } = host
   const config = fencesOf(readPage('docs/cli.md')).find(({ code }) => code.includes('export default defineStrongroom('))
   const textOf = (path: string) => {
@@ -66,14 +75,12 @@ export function compileSnippets(pages: readonly Page[]): string[] {
       ? getSourceFile(path, languageVersion, ...rest)
       : ts.createSourceFile(path, text, languageVersion, true)
   }
-  const program = ts.createProgram([...modules.keys()], options, host)
-  const errors: string[] = []
-  for (const module of modules.values()) {
-    const source = program.getSourceFile(module.path)
+  const program = ts.createProgram([...names.keys()], options, host)
+  return [...names].flatMap(([path, name]) => {
+    const source = program.getSourceFile(path)
     const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
-    errors.push(...found.map((diagnostic) => explain(module, diagnostic)))
-  }
-  return errors
+    return found.map((diagnostic) => explain(name, diagnostic))
+  })
 }
 
 /** The options of the project, but that a snippet may declare what it does not use. */
@@ -100,7 +107,7 @@ function sourceOf({ fences, prelude }: Module): string {
   return text
 }
 
-function explain({ page }: Module, { file, start = 0, messageText }: ts.Diagnostic): string {
+function explain(name: string, { file, start = 0, messageText }: ts.Diagnostic): string {
   const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1
-  return `${page.path}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`
+  return `${name}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`
 }
