@@ -7,8 +7,8 @@ export default {
     ...ordinary.test,
     include: ['tests/**/*.component.test.ts'],
     exclude: ['**/node_modules/**'],
-    typecheck: { enabled: false },
     // So that its import of better-sqlite3 is answered as those of the tests are.
     server: { deps: { inline: [/drizzle-orm\/better-sqlite3/] } },
+    isolate: true, // a vendor's engine in a process of its own, as it is in an application
   },
 }

@@ -24,6 +24,9 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000, // a server starts in one second, and in twenty where the machine is busy
     globalSetup: 'tests/fixtures/postgres-setup.ts',
+    // A worker reads what the tests import once, and not for each of 130 files: a test leaves nothing behind in a module,
+    // in `process` or in `globalThis`.
+    isolate: false,
     // Most of a test's time is waiting, so that one worker a core is not too many.
     maxWorkers: '100%',
     coverage: {
