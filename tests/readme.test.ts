@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run as strongroom } from '../src/cli/program.ts'
+import { capture } from './cli/capture.ts'
 import { firstProgram } from './docs/markdown.ts'
 
 const run = promisify(execFile)
@@ -25,7 +27,7 @@ describe('README', () => {
   it('has a first program that runs as it stands after `strongroom init`', async () => {
     const program = firstProgram()
     expect(program.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(15)
-    await node('src/cli/main.ts', 'init', '--no-passphrase', '--dir', folder)
+    expect(await strongroom(['init', '--no-passphrase', '--dir', folder], capture().streams)).toBe(0)
     await writeFile(join(folder, 'app.ts'), program)
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
     const { stdout } = await node(join(folder, 'app.ts'))
@@ -40,9 +42,10 @@ describe('README', () => {
   })
 
   it('shows no command that does not exist', async () => {
-    const { stdout } = await node('src/cli/main.ts', '--help')
+    const { streams, written } = capture()
+    await strongroom(['--help'], streams)
     const shown = [...readme.matchAll(/(?:npx )?strongroom ([a-z][a-z-]*)/g)].map((match) => match[1] as string)
-    const known = [...stdout.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((match) => match[1] as string)
+    const known = [...written.stdout.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((match) => match[1] as string)
     expect(shown.length).toBeGreaterThan(1)
     for (const command of shown) expect(known).toContain(command)
   })

@@ -10,7 +10,6 @@ import { configurePatients } from './patients.ts'
 import { createKeys } from './rooms.ts'
 import type { Stage } from './stage.ts'
 
-const ROWS = 6000
 /** Twice keyring.refreshInterval: by then every process has heard of a change. */
 const HEARD_MS = 500
 const JOB = fileURLToPath(new URL('job.ts', import.meta.url))
@@ -20,6 +19,8 @@ type Room = Awaited<ReturnType<typeof open>>
 
 /** What is played with. */
 interface Clinic {
+  /** In its table at first. */
+  readonly count: number
   readonly stage: Stage
   readonly config: Config
   readonly table: Table
@@ -29,7 +30,7 @@ interface Clinic {
 }
 
 /** A table of plaintext is encrypted while an application writes it, its job is killed, its key rotated and destroyed. @throws BrokenPromise */
-export async function playLive(stage: Stage, home: string, connectionString: string): Promise<void> {
+export async function playLive(stage: Stage, home: string, connectionString: string, count: number): Promise<void> {
   const folder = join(home, 'clinic')
   await mkdir(folder)
   await createKeys(folder)
@@ -37,9 +38,9 @@ export async function playLive(stage: Stage, home: string, connectionString: str
   const pool = new Pool({ connectionString })
   const room = await open(config)
   const start = () => spawn(process.execPath, ['--import', 'tsx', JOB, folder, connectionString], { stdio: 'inherit' })
-  const clinic: Clinic = { stage, config, table: config.tables?.patients as Table, room, pool, start }
+  const clinic: Clinic = { count, stage, config, table: config.tables?.patients as Table, room, pool, start }
   try {
-    await fill(pool)
+    await fill(pool, count)
     await encryptLive(clinic)
     await rotateAndDestroy(clinic)
   } finally {
@@ -52,23 +53,23 @@ function open(config: Config) {
   return openStrongroom(config, { init: true })
 }
 
-async function fill(pool: Pool): Promise<void> {
+async function fill(pool: Pool, count: number): Promise<void> {
   await pool.query(`create table patients (id int primary key, email text, email_index text, note text);
-    insert into patients select n, 'Patient.' || n || '@example.com', null, 'note ' || n from generate_series(1, ${ROWS}) as n`)
+    insert into patients select n, 'Patient.' || n || '@example.com', null, 'note ' || n from generate_series(1, ${count}) as n`)
 }
 
-async function encryptLive({ stage, config, table, room, pool, start }: Clinic): Promise<void> {
+async function encryptLive({ count, stage, config, table, room, pool, start }: Clinic): Promise<void> {
   stage.step('Encrypt a second table while an application writes it, and kill the job')
   const before = await census(room.records.patients.schema, table, { app: config.name, store: config.store })
-  const writer = startWriter(room, pool)
+  const writer = startWriter(room, pool, count)
   const first = start()
   const ended = once(first, 'exit')
   const done = async () => (await table.jobs.list({ limit: 1, staleMs: 1000 }))[0]?.progress.counts.written ?? 0
-  while ((await done()) < ROWS / 4) await sleep(20)
+  while ((await done()) < count / 4) await sleep(20)
   first.kill('SIGKILL')
   await ended
   const atKill = await done()
-  stage.promise(`the job was killed with SIGKILL after ${atKill.toLocaleString('en')} rows`, atKill < ROWS)
+  stage.promise(`the job was killed with SIGKILL after ${atKill.toLocaleString('en')} rows`, atKill < count)
   await sleep(1100) // so long it is silent before another one may take it over
   const [code] = (await once(start(), 'exit')) as [number | null]
   stage.promise('started again it went on behind them, to the end', code === 0)
@@ -83,17 +84,17 @@ async function encryptLive({ stage, config, table, room, pool, start }: Clinic):
   const wrong = rows.filter(({ id, note }) => note !== (expected.get(Number(id)) ?? `note ${id}`))
   stage.promise(
     `${expected.size.toLocaleString('en')} rows that the application wrote meanwhile hold what it wrote, the others what they held`,
-    wrong.length === 0 && rows.length >= ROWS,
+    wrong.length === 0 && rows.length >= count,
   )
 }
 
 /** The application: it writes encrypted values, never waits for the job, and remembers what it wrote. */
-function startWriter(room: Room, pool: Pool) {
+function startWriter(room: Room, pool: Pool, count: number) {
   const written = new Map<number, string>()
   let isOn = true
   const writing = (async () => {
     for (let turn = 0; isOn; turn++) {
-      const id = 1 + ((turn * 7919) % (ROWS + 500)) // some of them are new
+      const id = 1 + ((turn * 7919) % Math.ceil(count * 1.1)) // some of them are new
       const note = `written in turn ${turn}`
       const [row] = await room.records.patients.encryptMany([{ id, email: `Patient.${id}@example.com`, note }])
       await pool.query(

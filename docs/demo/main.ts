@@ -16,9 +16,12 @@ interface DemoOptions {
   readonly rows: number
 }
 
+/** Rows of the table that is encrypted while it is written: enough for a job that can be killed on its way. */
+const MOST_LIVE = 6000
+
 const program = new Command('npm run demo --')
   .description('Encrypts, searches, attacks and rotates a table of customers in a real PostgreSQL.')
-  .option('--csv <file>', 'your own table, with a header line; all columns but id and tenant are encrypted')
+  .option('--csv <file>', 'your own table alone, with a header line; all columns but id and tenant are encrypted')
   .option('--rows <count>', 'how many customers to make up', rowCount, 20_000)
   .action(run)
 
@@ -42,7 +45,9 @@ async function run(options: DemoOptions): Promise<void> {
     await customers.create()
     const { rows } = await client.query('show server_version')
     stage.tell(`PostgreSQL ${rows[0].server_version} holds ${dataset.title}, in plaintext`)
-    await playLive(stage, folder, postgres.connectionString)
+    if (options.csv === undefined) {
+      await playLive(stage, folder, postgres.connectionString, Math.min(options.rows * 3, MOST_LIVE))
+    }
     await play({ stage, dataset, customers, folder })
   } catch (error) {
     const broken = error instanceof BrokenPromise
