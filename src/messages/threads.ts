@@ -140,4 +140,4 @@ const FROM_SOURCE = import.meta.url.endsWith('.ts')
 /** The built package has the worker beside this chunk. */
 const WORKER = new URL(FROM_SOURCE ? './frame-worker.ts' : './frame-worker.js', import.meta.url)
 /** Run from source, as the tests do, a thread has to learn to read TypeScript first. */
-const BOOT = `import('tsx/esm/api').then(({ register }) => { register(); return import('${WORKER.href}') })`
+const BOOT = `import('jiti').then(({ createJiti }) => createJiti('${WORKER.href}').import('${WORKER.href}'))`
