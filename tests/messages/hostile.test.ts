@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DecryptionError } from '../../src/errors.ts'
 import { headerExtent, MAX_HEADER, parseHeader } from '../../src/messages/header.ts'
 import { bytesSource, inspectMessage } from '../../src/messages/inspect.ts'
@@ -61,6 +61,15 @@ function mutate(message: Buffer, other: Buffer, random: (below: number) => numbe
 }
 
 describe('a message that was tampered with', () => {
+  // Every mutation ends in an error, and nobody reads where they come from.
+  const { stackTraceLimit } = Error
+  beforeAll(() => {
+    Error.stackTraceLimit = 0
+  })
+  afterAll(() => {
+    Error.stackTraceLimit = stackTraceLimit
+  })
+
   it(`never opens and never fails otherwise than as one (${mutations.toLocaleString('en')} mutations)`, async () => {
     // Data keys are remembered, so that every mutation gets as far as its damage lets it.
     const room = createMessages({ kms: ada })
@@ -71,7 +80,7 @@ describe('a message that was tampered with', () => {
     const faults: string[] = []
     for (let i = 0; i < mutations; i++) {
       // Signatures take a thousand times as long as tags.
-      const original = messages[i % 50 === 0 ? 2 : i & 1] as Buffer
+      const original = messages[i % 500 === 0 ? 2 : i & 1] as Buffer
       const bad = mutate(original, messages[(i + 1) & 1] as Buffer, random)
       if (messages.some((message) => message.equals(bad))) continue
       const error = await room.open(bad).then(

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeBase64url, parseBase64url } from '../../src/base64url.ts'
@@ -63,20 +64,22 @@ function encoded(value: unknown, type: ValueType, pad: Padding): Buffer {
   return own
 }
 
+// The properties return whether they hold: `expect` takes ten times as long as what most of them compare.
+const isSame = (a: unknown, b: unknown) =>
+  a instanceof Uint8Array && b instanceof Uint8Array ? Buffer.from(a).equals(b) : isDeepStrictEqual(a, b)
+const isNumeric = (type: ValueType) => type === 'number' || type === 'integer'
+
 describe('typed plaintexts', () => {
   test('come back as they were, for every type and padding, and as no other type', { timeout: time }, () => {
     fc.assert(
       fc.property(typed, padding, fc.constantFrom(...types), ([type, value], pad, otherType) => {
         const plaintext = encoded(value, type, pad)
-        expect(parseTypedPlaintext(plaintext, type)?.value).toEqual(value)
-        const said = typeOfPlaintext(plaintext)
-        expect(said).toBe(type === 'integer' ? 'number' : type)
-        if (
-          otherType !== type &&
-          !(['number', 'integer'].includes(otherType) && ['number', 'integer'].includes(type))
-        ) {
-          expect(parseTypedPlaintext(plaintext, otherType)).toBeUndefined()
-        }
+        const isOther = otherType !== type && !(isNumeric(otherType) && isNumeric(type))
+        return (
+          isSame(parseTypedPlaintext(plaintext, type)?.value, value) &&
+          typeOfPlaintext(plaintext) === (type === 'integer' ? 'number' : type) &&
+          (!isOther || parseTypedPlaintext(plaintext, otherType) === undefined)
+        )
       }),
       runs(20_000),
     )
@@ -98,9 +101,9 @@ describe('typed plaintexts', () => {
       fc.property(fc.uint8Array({ maxLength: 60 }), fc.constantFrom(...types), (bytes, type) => {
         const parsed = parseTypedPlaintext(Buffer.from(bytes), type)
         typeOfPlaintext(Buffer.from(bytes))
-        if (parsed === undefined || parsed.value === null || (bytes[0] as number) >= 0x80) return
+        if (parsed === undefined || parsed.value === null || (bytes[0] as number) >= 0x80) return true
         // What is parsed is what would be written: one value, one plaintext.
-        if (type !== 'json') expect(encoded(parsed.value, type, 'none')).toEqual(Buffer.from(bytes))
+        return type === 'json' || encoded(parsed.value, type, 'none').equals(bytes)
       }),
       runs(20_000),
     )
@@ -120,9 +123,12 @@ describe('encodings', () => {
     fc.assert(
       fc.property(pairs, pairs, (a, b) => {
         const same = JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort())
-        expect(encodeContext(a).equals(encodeContext(b))).toBe(same)
-        expect(encodeContext(Object.fromEntries(Object.entries(a).reverse()))).toEqual(encodeContext(a))
-        expect(encodeContext(new Map(Object.entries(a)))).toEqual(encodeContext(a))
+        const bytes = encodeContext(a)
+        return (
+          bytes.equals(encodeContext(b)) === same &&
+          bytes.equals(encodeContext(Object.fromEntries(Object.entries(a).reverse()))) &&
+          bytes.equals(encodeContext(new Map(Object.entries(a))))
+        )
       }),
       runs(15_000),
     )
@@ -134,8 +140,11 @@ describe('encodings', () => {
     })
     fc.assert(
       fc.property(list, list, (a, b) => {
-        expect(lengthPrefixed(a).equals(lengthPrefixed(b))).toBe(JSON.stringify(a) === JSON.stringify(b))
-        expect(lengthPrefixed(a)).toEqual(lengthPrefixed(a.map((part) => Buffer.from(part))))
+        const bytes = lengthPrefixed(a)
+        return (
+          bytes.equals(lengthPrefixed(b)) === (JSON.stringify(a) === JSON.stringify(b)) &&
+          bytes.equals(lengthPrefixed(a.map((part) => Buffer.from(part))))
+        )
       }),
       runs(15_000),
     )
@@ -151,7 +160,7 @@ describe('encodings', () => {
     const scope = fc.record({ tenant: part, subject: part, bucket: part }).map((raw) => JSON.parse(JSON.stringify(raw)))
     fc.assert(
       fc.property(scope, scope, (a, b) => {
-        expect(encodeScope(a, 's') === encodeScope(b, 's')).toBe(JSON.stringify(a) === JSON.stringify(b))
+        return (encodeScope(a, 's') === encodeScope(b, 's')) === (JSON.stringify(a) === JSON.stringify(b))
       }),
       runs(5000),
     )
@@ -163,9 +172,11 @@ describe('encodings', () => {
         anyBytes,
         fc.string({ unit: fc.constantFrom(...'AQZaz09-_+/= \n'), maxLength: 12 }),
         (bytes, text) => {
-          expect(parseBase64url(encodeBase64url(bytes))).toEqual(Buffer.from(bytes))
           const parsed = parseBase64url(text)
-          if (parsed !== undefined) expect(encodeBase64url(parsed)).toBe(text)
+          return (
+            isSame(parseBase64url(encodeBase64url(bytes)), bytes) &&
+            (parsed === undefined || encodeBase64url(parsed) === text)
+          )
         },
       ),
       runs(10_000),
