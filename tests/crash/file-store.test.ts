@@ -9,7 +9,7 @@ import { createKeyStoreFile, fileKeyStore } from '../../providers/file/index.ts'
 import { sampleRecord } from '../../providers/testing/sample-records.ts'
 import { bundle } from '../bundle.ts'
 
-const RANDOM_KILLS = process.env.STRONGROOM_SLOW === '1' ? 300 : 25
+const RANDOM_KILLS = process.env.STRONGROOM_SLOW === '1' ? 300 : 10
 /** Every step of a commit, in order; `inherit` is there only when a dead holder's lock is taken over. */
 const STEPS = ['claim', 'link', 'write', 'half-written', 'sync', 'rename', 'sync-directory', 'unlock', 'unlocked']
 

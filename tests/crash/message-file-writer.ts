@@ -1,4 +1,4 @@
-import { rawAes } from 'strongroom/raw'
+import { rawAes } from '../../providers/raw/index.ts'
 import { openFile, sealFile } from '../../src/messages/file.ts'
 import { rewrapFile } from '../../src/messages/rewrap-file.ts'
 

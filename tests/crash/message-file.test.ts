@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { rawAes } from 'strongroom/raw'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openMessage, sealMessage } from '../../src/messages/message.ts'
+import { bundle } from '../bundle.ts'
 import { pattern } from '../messages/fixtures.ts'
 
 const kms = rawAes({ namespace: 'tests', name: 'crash', key: new Uint8Array(32).fill(4) })
@@ -13,15 +13,18 @@ const plaintext = pattern(3_000_000)
 const kills = process.env.STRONGROOM_SLOW === '1' ? 60 : 2
 
 let home: string
-beforeAll(() => {
+let script: string
+beforeAll(async () => {
+  script = await bundle('tests/crash/message-file-writer.ts')
   home = mkdtempSync(join(tmpdir(), 'strongroom-crash-'))
 })
-afterAll(() => rmSync(home, { recursive: true }))
+afterAll(() => {
+  for (const folder of [home, join(script, '..')]) rmSync(folder, { recursive: true })
+})
 
 /** Starts the writer, and kills it at a moment of its choosing that we do not know. */
 async function killed(work: string, from: string, to: string, ms: number): Promise<void> {
-  const script = fileURLToPath(new URL('./message-file-writer.ts', import.meta.url))
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', script, work, from, to], {
+  const child: ChildProcess = spawn(process.execPath, [script, work, from, to], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise((resolve) => child.once('close', resolve))

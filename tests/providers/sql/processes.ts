@@ -9,8 +9,9 @@ import { openStrongroom } from '../../../src/strongroom.ts'
 import { storeAt } from './at.ts'
 import { bundleProgram } from './program.ts'
 
-const PROCESSES = 20
-const KILLS = process.env.STRONGROOM_SLOW === '1' ? 200 : 10
+const SLOW = process.env.STRONGROOM_SLOW === '1'
+const PROCESSES = SLOW ? 20 : 8
+const KILLS = SLOW ? 200 : 6
 const KEYS_PER_COMMIT = 300
 
 /** A database that processes share. */
