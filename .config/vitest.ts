@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './longest-first.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, new URL('..', import.meta.url)))
 
@@ -21,6 +22,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     // Those are for `npm run test:components`: this run needs npm alone, and takes the same time wherever it is made.
     exclude: ['**/node_modules/**', 'tests/**/*.component.test.ts'],
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000, // a server starts in one second, and in twenty where the machine is busy
     globalSetup: 'tests/fixtures/postgres-setup.ts',
