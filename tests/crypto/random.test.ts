@@ -24,7 +24,7 @@ describe('random bytes', () => {
     const module = new URL('../../src/crypto/random.ts', import.meta.url).href
     const code = `
       const { parentPort } = require('node:worker_threads')
-      import('tsx/esm/api').then(({ tsImport }) => tsImport(${JSON.stringify(module)}, ${JSON.stringify(import.meta.url)}))
+      import('jiti').then(({ createJiti }) => createJiti(${JSON.stringify(module)}).import(${JSON.stringify(module)}))
         .then(({ randomBytes }) => parentPort.postMessage(Array.from({ length: 2000 }, () => randomBytes(24).toString('hex'))))`
     const runs = Array.from({ length: 4 }, () => {
       return new Promise<string[]>((resolve, reject) => {

