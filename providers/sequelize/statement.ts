@@ -75,7 +75,8 @@ class Statement {
     const list = listed(parameters)
     const isSelect = this.#options.type === 'SELECT' && Array.isArray(this.#options.attributes)
     for (const { named } of this.#named) {
-      assertReadable(this.#sql, named)
+      // An insert of many rows has a long text, and compares nothing unless it has a condition.
+      if (!/^insert\b/i.test(this.#sql) || /\bwhere\b/i.test(this.#sql)) assertReadable(this.#sql, named)
       assertWrites(this.#sql, list, named)
       if (isSelect) assertNotCalculated(this.#sql, named)
     }
