@@ -102,7 +102,7 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
     name: Name,
     value: SearchedValue<Schema, Name>,
     options: SearchOptions<Schema>,
-    find: FindManyOptions<Of> & { readonly where?: FindOptionsWhere<Of> } = {},
+    find: Omit<FindManyOptions<Of>, 'where'> & { readonly where?: FindOptionsWhere<Omit<Of, FieldName<Schema>>> } = {},
   ): Promise<Of[]> {
     const { column, unique } = this.#record.search(name)
     if (!unique && (find.take !== undefined || find.skip !== undefined)) throw limited(this.#record, column)

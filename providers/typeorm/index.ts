@@ -1,2 +1,7 @@
 export { type ColumnOptions, entityColumns } from './columns.ts'
-export { EncryptedEntity, type EntityChanges, type EntityKey, encryptedEntity } from './encrypted-entity.ts'
+export {
+  EncryptedEntity,
+  type EntityChanges,
+  type EntityKey,
+  encryptedEntity,
+} from './encrypted-entity.ts'
