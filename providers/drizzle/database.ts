@@ -23,7 +23,7 @@ export interface LooseDatabase {
 
 interface Insert extends PromiseLike<unknown> {
   /** MySQL has none. */
-  onConflictDoUpdate?(options: { target: unknown[]; set: AnyRow; setWhere: SQL }): PromiseLike<unknown>
+  onConflictDoUpdate?(options: { target: unknown[]; set: AnyRow; setWhere: SQL }): Query<unknown>
 }
 
 /** How many rows a write changed, as the drivers of Drizzle say it. @throws TableError when a driver says it in none of these ways */

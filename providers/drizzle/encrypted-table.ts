@@ -12,6 +12,7 @@ import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertFilterable, assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
+import { assertWrites } from '../../src/mapping/write-text.ts'
 import type {
   AnyRecord,
   DecryptedRow,
@@ -44,10 +45,12 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   readonly #columns: Readonly<Record<string, unknown>>
   readonly #names: ReadonlyMap<string, string>
   readonly #named: NamedTable
+  readonly #encrypted: readonly string[]
 
   constructor(table: Of, cipher: AnyCipher & { readonly schema: Schema }) {
     this.#table = table
     this.#record = new MappedRecord(cipher)
+    this.#encrypted = [...this.#record.fields, ...this.#record.indexColumns]
     const columns = getTableColumns(table)
     this.#columns = columns
     this.#names = new Map(Object.entries(columns).map(([key, { name }]) => [key, name]))
@@ -159,7 +162,9 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
       const insert = loose.insert(this.#table).values(stored)
       if (insert.onConflictDoUpdate !== undefined) {
         const target = this.#record.ids.map((name) => this.#columns[name])
-        await insert.onConflictDoUpdate({ target, set, setWhere: this.row(key) })
+        const upsert = insert.onConflictDoUpdate({ target, set, setWhere: this.row(key) })
+        upsertsOf(this.#table).add(upsert.toSQL().sql)
+        await upsert
       } else if (changedRows(await loose.update(this.#table).set(set).where(this.row(key))) === 0) await insert
     }
   }
@@ -167,6 +172,13 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   /** @internal */
   assertReadable(sql: string): void {
     assertReadable(sql, this.#named)
+  }
+
+  /** @internal */
+  assertQuery(sql: string, parameters: readonly unknown[]): void {
+    if (upsertsOf(this.#table).has(sql) || !sql.toLowerCase().includes(this.#named.table.toLowerCase())) return
+    assertReadable(sql, this.#named)
+    assertWrites(sql, parameters, this.#named)
   }
 
   /** @internal */
@@ -185,13 +197,24 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     return changedRows(await db.update(this.#table).set(Object.fromEntries(set)).where(where))
   }
 
+  /** An encrypted row as the columns take it; changed in place, because it was made for this. */
   #stored(row: AnyRow): AnyRow {
-    const wrap = (name: string, value: unknown) => {
-      const isOurs = this.#record.fields.has(name) || this.#record.indexColumns.has(name)
-      return isOurs && value !== null ? StoredValue.wrap(value as string) : value
+    const stored = row as Record<string, unknown>
+    for (const name of this.#encrypted) {
+      const value = stored[name]
+      if (value !== undefined && value !== null) stored[name] = StoredValue.wrap(value as string)
     }
-    return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, wrap(name, value)]))
+    return stored
   }
+}
+
+/** Statements of `upsert`, which may do what others may not: they hold the row in the way to the same identity. */
+const upserts = new WeakMap<Table, Set<string>>()
+
+function upsertsOf(table: Table): Set<string> {
+  const known = upserts.get(table) ?? new Set()
+  upserts.set(table, known)
+  return known
 }
 
 function unwrapped(row: AnyRow): AnyRow {

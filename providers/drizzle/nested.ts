@@ -8,6 +8,7 @@ import type { EncryptedTable } from './encrypted-table.ts'
 /** The encrypted table of any record. */
 export interface AnyEncryptedTable {
   assertReadable(sql: string): void
+  assertQuery(sql: string, parameters: readonly unknown[]): void
   decryptRows(rows: readonly AnyRow[]): Promise<AnyRow[]>
 }
 

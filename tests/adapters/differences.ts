@@ -20,7 +20,7 @@ export const DRIZZLE: Differences = {
   page: 'drizzle',
   said: {
     stream: 'There is no decrypting cursor: read by pages.',
-    rawWrite: '`db.execute(sql…)` and the SQL inside of it.',
+    rawWrite: 'Without `guardedLogger`',
   },
 }
 

@@ -1,6 +1,6 @@
-import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { and, eq, type Logger, type SQL, sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { encryptedTable } from '../../providers/drizzle/index.ts'
+import { encryptedTable, guardedLogger } from '../../providers/drizzle/index.ts'
 import type { DrizzleSchema } from './drizzle-schema.ts'
 import type { AdapterHarness, AdapterQueries, CustomerKey } from './harness.ts'
 import type * as suite from './records.ts'
@@ -22,10 +22,14 @@ export interface DrizzleDialect {
 }
 
 /** Drizzle as the suite wants it; every query is one that a user writes. */
-export function drizzleHarness(dialect: DrizzleDialect, room: suite.SuiteRoom): AdapterHarness {
-  const { db } = dialect
-  const { customers } = dialect.schema
+export function drizzleHarness(
+  { customers, orders }: DrizzleSchema,
+  open: (logger: Logger) => DrizzleDialect,
+  room: suite.SuiteRoom,
+): AdapterHarness {
   const sealed = encryptedTable(customers, room.records.customers)
+  const dialect = open(guardedLogger([sealed, encryptedTable(orders, room.records.orders)]))
+  const { db } = dialect
   const loose = sealed as unknown as {
     encrypt(rows: object[]): Promise<never>
     update(db: DrizzleDb, key: object, changes: object): Promise<number>
@@ -54,6 +58,7 @@ export function drizzleHarness(dialect: DrizzleDialect, room: suite.SuiteRoom): 
       writeIndex: async () => db.update(customers).set({ email_index: '0011' as never }),
       createWithoutId: () => loose.encrypt([{ orgId: 'acme', email: 'x@acme.example' }]),
       createWithoutField: () => loose.encrypt([{ id: 'x', orgId: 'acme', name: 'x' }]),
+      rawWrite: async () => dialect.execute(sql`update customers set email = 'plain'`),
     },
     close: async () => dialect.close?.(),
   }

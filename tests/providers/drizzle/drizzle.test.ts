@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { type Logger, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { describeAdapter } from '../../adapters/conformance.ts'
 import { DRIZZLE } from '../../adapters/differences.ts'
@@ -13,19 +13,21 @@ describeAdapter(
   async () => {
     postgres = await PostgresUnderTest.start()
     const schema = drizzleSchemas.postgres
-    const db = drizzle(postgres.pool, { schema })
-    const dialect = {
-      db,
-      schema,
-      returning: true,
-      transaction: db.transaction.bind(db),
-      execute: async (query: Parameters<typeof db.execute>[0]) => (await db.execute(query)).rows,
-      nextOrderId: async () => {
-        const { rows } = await db.execute<{ id: string }>(sql`select nextval('order_ids') as id`)
-        return Number(rows[0]?.id)
-      },
+    const open = (logger: Logger) => {
+      const db = drizzle(postgres.pool, { schema, logger })
+      return {
+        db,
+        schema,
+        returning: true,
+        transaction: db.transaction.bind(db),
+        execute: async (query: SQL) => (await db.execute(query)).rows,
+        nextOrderId: async () => {
+          const { rows } = await db.execute<{ id: string }>(sql`select nextval('order_ids') as id`)
+          return Number(rows[0]?.id)
+        },
+      }
     }
-    return postgres.with(async (room) => drizzleHarness(dialect, room))
+    return postgres.with(async (room) => drizzleHarness(schema, open, room))
   },
   () => postgres.stop(),
   undefined,

@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { type Logger, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/mysql2'
 import { describeAdapter } from '../../adapters/conformance.ts'
 import { DRIZZLE_ON_MYSQL } from '../../adapters/differences.ts'
@@ -16,19 +16,20 @@ describeComponent('Drizzle', MARIADB_MISSING, () => {
     async () => {
       mariadb = await MariadbUnderTest.start()
       const schema = drizzleSchemas.mysql
-      // MariaDB has no lateral joins, with which the default mode reads relations.
-      const db = drizzle(mariadb.pool, { schema: schema as never, mode: 'planetscale' })
-      const execute = async (query: SQL) => (await db.execute(query))[0] as unknown as Record<string, unknown>[]
-      const dialect = {
-        db: db as unknown as DrizzleDb,
-        schema,
-        returning: false,
-        transaction: ((work) =>
-          db.transaction((trx) => work(trx as unknown as DrizzleDb))) as DrizzleDialect['transaction'],
-        execute,
-        nextOrderId: async () => Number((await execute(sql`select nextval(order_ids) as id`))[0]?.id),
+      const open = (logger: Logger): DrizzleDialect => {
+        // MariaDB has no lateral joins, with which the default mode reads relations.
+        const db = drizzle(mariadb.pool, { schema: schema as never, mode: 'planetscale', logger })
+        const execute = async (query: SQL) => (await db.execute(query))[0] as unknown as Record<string, unknown>[]
+        return {
+          db: db as unknown as DrizzleDb,
+          schema,
+          returning: false,
+          transaction: (work) => db.transaction((trx) => work(trx as unknown as DrizzleDb)),
+          execute,
+          nextOrderId: async () => Number((await execute(sql`select nextval(order_ids) as id`))[0]?.id),
+        }
       }
-      return mariadb.with(async (room) => drizzleHarness(dialect, room))
+      return mariadb.with(async (room) => drizzleHarness(schema, open, room))
     },
     () => mariadb.stop(),
     undefined,

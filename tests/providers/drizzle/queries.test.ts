@@ -1,10 +1,10 @@
 import { inspect } from 'node:util'
-import { and, eq, gt, ilike, inArray, isNull, like, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gt, ilike, inArray, isNull, like, max, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { encryptedTable, pgColumns, type Query } from '../../../providers/drizzle/index.ts'
+import { encryptedTable, guardedLogger, pgColumns, type Query } from '../../../providers/drizzle/index.ts'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { openStrongroom } from '../../../src/index.ts'
 import { records, type SuiteRoom } from '../../adapters/records.ts'
@@ -136,5 +136,55 @@ describe('a write', () => {
     await expect(update({})).rejects.toThrow(refusal(/change something/))
     await expect(open().updateMany(db, undefined, { orgId: 'y' } as never)).rejects.toThrow(refusal(/orgId/))
     expect(() => open().row({ id: 'x' } as never)).toThrow(refusal(/missing: orgId/))
+  })
+})
+
+describe('a database with the guarded logger', () => {
+  const logged: string[] = []
+  const guarded = () =>
+    drizzle(pool, { logger: guardedLogger([open()], { logQuery: (text) => void logged.push(text) }) })
+  const inserted = async (changes: object) => {
+    const [row] = await open().encrypt([customer('acme', 1)])
+    return guarded()
+      .insert(customers)
+      .values({ ...(row as object), ...changes } as never)
+  }
+  const attempts: [string, () => PromiseLike<unknown>, RegExp][] = [
+    ['an insert of SQL', () => inserted({ name: sql`'plain'` }), /name takes only what was encrypted/],
+    ['an insert that selects', () => guarded().insert(customers).select(sql`select * from others`), /must name/],
+    ['an update to SQL', () => guarded().update(customers).set({ name: sql`'plain'` }), /name takes only/],
+    ['an update of the tenant', () => guarded().update(customers).set({ orgId: 'globex' }), /orgId cannot be changed/],
+    ['SQL of your own', () => guarded().execute(sql`update customers set email = ${'plain'}`), /email takes only/],
+    ['a comparison in SQL', () => guarded().select().from(customers).where(like(customers.name, 'A%')), /name_index/],
+    [
+      'a maximum',
+      () =>
+        guarded()
+          .select({ most: max(customers.visits) })
+          .from(customers),
+      /it has no index/,
+    ],
+    [
+      'a prepared comparison',
+      () =>
+        guarded()
+          .select()
+          .from(customers)
+          .where(eq(customers.name, sql.placeholder('name')))
+          .prepare('by name')
+          .execute({ name: 'Ada' }),
+      /name_index/,
+    ],
+  ]
+  for (const [name, attempt, says] of attempts) {
+    test(`refuses ${name}`, async () => {
+      await expect(attempt()).rejects.toThrow(refusal(says))
+      expect(logged).toEqual([])
+    })
+  }
+
+  test('lets through what was encrypted, and tells the logger', async () => {
+    await expect(inserted({})).rejects.toThrow(/insert into/) // nothing listens
+    expect(logged.splice(0)).toEqual([expect.stringContaining('insert into')])
   })
 })
