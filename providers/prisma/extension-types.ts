@@ -8,8 +8,7 @@ type Results<Models extends PrismaModels> = {
   [Name in keyof Models & string as Uncapitalize<Name>]: {
     [Field in FieldName<Models[Name]>]: () => {
       needs: Record<never, never>
-      // biome-ignore lint/suspicious/noExplicitAny: Prisma infers the row from the model
-      compute: (row: any) => FieldValue<Models[Name], Field>
+      compute: () => FieldValue<Models[Name], Field>
     }
   }
 }
@@ -56,6 +55,5 @@ export type StrongroomPrisma<Models extends PrismaModels> = (client: ExtensibleC
 
 /** The part of a Prisma client that an extension works on. */
 export interface ExtensibleClient {
-  // biome-ignore lint/suspicious/noExplicitAny: its type is generated for each schema
-  $extends: any
+  readonly $extends: unknown
 }

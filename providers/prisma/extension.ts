@@ -47,7 +47,8 @@ export function strongroomPrisma<const Schemas extends PrismaModels>(
   if (names.length === 0) throw new ConfigError('models is empty: name the model of each record, as `{ User: users }`')
   const extend: StrongroomPrisma<Schemas> = (client) => {
     const models = new Models(client, room.records, options)
-    const encrypting = client.$extends({
+    const extensible = client as Extending
+    const encrypting = extensible.$extends({
       name: 'strongroom',
       query: {
         $allModels: {
@@ -62,10 +63,15 @@ export function strongroomPrisma<const Schemas extends PrismaModels>(
       name: 'strongroom-methods',
       model: Object.fromEntries(methods),
       // Extensions that come later stand nearer to the database: theirs go before, so that what they write is encrypted.
-      client: { $extends: (later: unknown) => extend(client.$extends(later)) },
-    })
+      client: { $extends: (later: unknown) => extend(extensible.$extends(later)) },
+    }) as unknown as ReturnType<StrongroomPrisma<Schemas>>
   }
   return extend
+}
+
+/** A client as it is worked with here: its own types are generated for each schema. */
+interface Extending {
+  $extends(extension: unknown): Extending
 }
 
 interface HookCall {
