@@ -3,7 +3,7 @@ import type { MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { asNode, columnOf, mapChildren, type Node, tableOf } from './nodes.ts'
 import { mentions, textOf } from './raw-sql.ts'
 import { type Searched, searchedIn } from './search.ts'
-import type { RecordsByTable, Sources } from './sources.ts'
+import { type RecordsByTable, recordOf, type Sources } from './sources.ts'
 
 /** Refuses encrypted columns wherever the database would have to understand them, and puts tags where a search stands. */
 export class Guard {
@@ -108,7 +108,7 @@ export class Guard {
 
   #assertInnerWrite(node: Node): void {
     const target = asNode(node.into ?? node.table ?? node)
-    const table = target.kind === 'TableNode' ? this.#records.get(tableOf(target)) : this.#sources.all[0]?.record
+    const table = target.kind === 'TableNode' ? recordOf(this.#records, tableOf(target)) : this.#sources.all[0]?.record
     if (table !== undefined)
       throw new InvalidInputError(`a write to ${table.name} inside another query is not encrypted`)
   }

@@ -2,6 +2,7 @@ import { InvalidInputError } from '../../src/errors.ts'
 import type { AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import type { Guard } from './guard.ts'
 import { asNode, column, columnOf, type Node, nameOf, reference, tableOf, value } from './nodes.ts'
+import { changedColumns } from './update.ts'
 
 /** An insert with every row encrypted. @throws InvalidInputError, KeyNotResidentError */
 export function encryptInsert(query: Node, record: MappedRecord, guard: Guard): Node {
@@ -73,8 +74,7 @@ function plainExpression(node: Node, name: string, record: MappedRecord, guard: 
 function encryptConflict(conflict: Node, record: MappedRecord, guard: Guard, rows: readonly AnyRow[]): Node {
   const updates = conflict.updates as Node[] | undefined
   if (updates === undefined) return guard.checked(conflict)
-  const names = updates.map((node) => columnOf(asNode(node.column))?.column as string)
-  record.assertChanges(names)
+  const names = changedColumns(updates, record)
   const where = conflict.updateWhere === undefined ? undefined : guard.checked(asNode(conflict.updateWhere))
   if (!names.some((name) => record.fields.has(name))) {
     return asNode({ ...conflict, updates: guard.checked(updates), updateWhere: where })
@@ -147,8 +147,7 @@ function sameOwner(where: Node | undefined, record: MappedRecord): Node | undefi
 
 function checkDuplicate(duplicate: Node, record: MappedRecord, guard: Guard): Node {
   const updates = duplicate.updates as Node[]
-  const names = updates.map((node) => columnOf(asNode(node.column))?.column as string)
-  record.assertChanges(names)
+  const names = changedColumns(updates, record)
   const field = names.find((name) => record.fields.has(name))
   if (field === undefined) return asNode({ ...duplicate, updates: guard.checked(updates) })
   throw new InvalidInputError(

@@ -8,7 +8,7 @@ import { asNode, columnOf, type Node, tableOf, walk } from './nodes.ts'
 import { assertRaw, assertRawParts, mentions, textOf } from './raw-sql.ts'
 import { readRows } from './result.ts'
 import { type Part, type Plan, Selection } from './selection.ts'
-import { type RecordsByTable, type Source, Sources, topSources } from './sources.ts'
+import { type RecordsByTable, recordOf, type Source, Sources, topSources } from './sources.ts'
 import { encryptUpdate } from './update.ts'
 
 /** How the plugin stands beside others. */
@@ -92,9 +92,15 @@ function transform(query: Node, records: RecordsByTable): { query: Node; plan?: 
 
 function write(query: Node, sources: readonly Source[], records: RecordsByTable, guard: Guard): Node {
   if (query.kind === 'InsertQueryNode') {
-    const record = records.get(insertedTable(query) ?? '')
+    const record = recordOf(records, insertedTable(query) ?? '')
     if (record !== undefined) return encryptInsert(query, record, guard)
-    return { ...query, values: guard.checked(query.values), onConflict: guard.checked(query.onConflict) } as Node
+    const { values, onConflict, onDuplicateKey } = query
+    return asNode({
+      ...query,
+      values: guard.checked(values),
+      onConflict: guard.checked(onConflict),
+      onDuplicateKey: guard.checked(onDuplicateKey),
+    })
   }
   if (query.kind !== 'UpdateQueryNode') return query
   const target = asNode(query.table)
@@ -115,7 +121,7 @@ function select(
   const from = guard.checked(query.from)
   const { selections, plan } = new Selection(top, guard).read((query.selections as Node[] | undefined) ?? [])
   const read = asNode({ ...rest, where, from, selections })
-  if (plan.parts.length === 0) return { query: read }
+  if (plan.parts.length === 0 || query.explain !== undefined) return { query: read }
   assertRowsAreRows(query, plan)
   assertAliases(query, plan)
   return { query: read, plan }

@@ -8,17 +8,35 @@ export interface Source {
   readonly record: MappedRecord
 }
 
+/** What databases call the row that a write makes, or finds. */
+const WRITTEN_ROWS: ReadonlySet<string> = new Set(['excluded', 'inserted', 'deleted', 'new', 'old'])
+
 /** The records by the names of their tables. */
 export type RecordsByTable = ReadonlyMap<string, MappedRecord>
+
+/**
+ * The record of a table. Some databases take a name in other letters for the same, so it is refused.
+ *
+ * @throws InvalidInputError
+ */
+export function recordOf(records: RecordsByTable, table: string): MappedRecord | undefined {
+  const exact = records.get(table)
+  if (exact !== undefined) return exact
+  const same = [...records.keys()].find((name) => name.toLowerCase() === table.toLowerCase())
+  if (same === undefined) return undefined
+  throw new InvalidInputError(`table ${table} may be ${same}, which is encrypted: write its name as the record has it`)
+}
 
 /** The encrypted tables of one query, wherever they stand in it. */
 export class Sources {
   readonly all: readonly Source[]
+  readonly #aliases = new Set<string>()
 
   constructor(query: Node, records: RecordsByTable) {
     const found: Source[] = []
     const add = (table: Node, alias: string) => {
-      const record = records.get(tableOf(table))
+      const record = recordOf(records, tableOf(table))
+      this.#aliases.add(alias)
       if (record !== undefined) found.push({ alias, record })
     }
     walk(query, (node) => {
@@ -32,7 +50,8 @@ export class Sources {
 
   /** The source whose encrypted column this may be; undefined when it is none. */
   encrypted({ table, column }: ColumnName): Source | undefined {
-    const candidates = this.all.filter(({ alias }) => table === undefined || alias === table || table === 'excluded')
+    const isRow = table === undefined || (WRITTEN_ROWS.has(table) && !this.#aliases.has(table))
+    const candidates = this.all.filter(({ alias }) => isRow || alias === table)
     return candidates.find(({ record }) => record.isEncrypted(column))
   }
 }
@@ -48,7 +67,7 @@ export function topSources(query: Node, records: RecordsByTable): { sources: Sou
   ].filter((node) => node !== undefined)
   const sources = listed.flatMap((node) => {
     const source = aliased(asNode(node))
-    const record = source && records.get(tableOf(source.table))
+    const record = source && recordOf(records, tableOf(source.table))
     return record === undefined ? [] : [{ alias: source?.alias as string, record }]
   })
   const aliases = new Set(sources.map(({ alias }) => alias))

@@ -7,8 +7,7 @@ import type { Source } from './sources.ts'
 /** An update with its values encrypted for the one row that it is about. @throws InvalidInputError, KeyNotResidentError */
 export function encryptUpdate(query: Node, { record, alias }: Source, guard: Guard): Node {
   const updates = (query.updates as Node[] | undefined) ?? []
-  const names = updates.map((node) => columnOf(asNode(node.column))?.column as string)
-  record.assertChanges(names)
+  const names = changedColumns(updates, record)
   const changes: Record<string, unknown> = {}
   const plain: Node[] = []
   for (const [at, node] of updates.entries()) {
@@ -27,6 +26,18 @@ export function encryptUpdate(query: Node, { record, alias }: Source, guard: Gua
   const written = Object.entries(encrypted).filter(([name]) => !record.identity.includes(name))
   const set = written.map(([name, of]) => asNode({ kind: 'ColumnUpdateNode', column: column(name), value: value(of) }))
   return asNode({ ...query, updates: [...plain, ...set] })
+}
+
+/** The columns that a list of changes names, checked. @throws InvalidInputError */
+export function changedColumns(updates: readonly Node[], record: MappedRecord): string[] {
+  const names = updates.map((node) => columnOf(asNode(node.column))?.column)
+  if (!names.every((name) => name !== undefined)) {
+    throw new InvalidInputError(
+      `an update of ${record.name} names its columns: SQL text in the place of one could be an encrypted column`,
+    )
+  }
+  record.assertChanges(names)
+  return names
 }
 
 /** The row that `where` is about: each identity column compared by `=` with a value, under nothing but `and`. @throws InvalidInputError */

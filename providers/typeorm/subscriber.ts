@@ -32,7 +32,8 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   constructor(dataSource: DataSource, metadata: EntityMetadata, record: MappedRecord) {
     this.#record = record
     this.#metadata = metadata
-    const columns = metadata.columns.map(({ propertyName, databaseName }) => [propertyName, databaseName] as const)
+    // By path: an embedded entity may have a property of the same name.
+    const columns = metadata.columns.map(({ propertyPath, databaseName }) => [propertyPath, databaseName] as const)
     this.#named = { record, table: metadata.tableName, columns: new Map(columns) }
     this.#loads = new RowBatch((rows) => record.cipher.decryptMany(rows))
     this.#writes = new RowBatch((rows) => record.cipher.encryptMany(rows))

@@ -40,6 +40,8 @@ export class MappedRecord {
   readonly identity: readonly string[]
   readonly #schema: AnyRecord
   readonly #plain: ReadonlySet<string> | 'all'
+  /** Names of columns that matter here, by their lower case. */
+  readonly #spelled: ReadonlyMap<string, string>
 
   constructor(cipher: AnyCipher) {
     const { schema } = cipher
@@ -54,13 +56,25 @@ export class MappedRecord {
     this.identity = [...new Set([...this.ids, ...scope])]
     const single = Object.values(fields).flatMap((field) => indexList(field.options))
     this.indexColumns = new Set([...single.map(({ column }) => column), ...Object.keys(options.indexes ?? {})])
+    const names = [...this.fields, ...this.identity, ...this.indexColumns]
+    this.#spelled = new Map(names.map((name) => [name.toLowerCase(), name]))
     this.#plain = options.plain === 'all' ? 'all' : new Set([...(options.plain ?? []), ...idColumns(options)])
   }
 
   /** Whether the database holds ciphertexts in a column, or may: a column in state `plaintext` is an ordinary one. */
   isEncrypted(column: string): boolean {
-    const field = Object.hasOwn(this.#schema.fields, column) ? this.#schema.fields[column] : undefined
-    return field !== undefined && field.options.state !== 'plaintext'
+    if (!this.fields.has(column)) {
+      this.#assertSpelling(column)
+      return false
+    }
+    return this.#schema.fields[column]?.options.state !== 'plaintext'
+  }
+
+  /** Some databases take a name in other letters for the same column. */
+  #assertSpelling(column: string): void {
+    const name = this.#spelled.get(column.toLowerCase())
+    if (name === undefined || name === column) return
+    throw new InvalidInputError(`${this.name}.${column} may be ${name}: write its name as the record has it`)
   }
 
   /** Whether null is NULL in the database, so that `is null` means something. */
@@ -94,6 +108,7 @@ export class MappedRecord {
     for (const column of this.identity) {
       if (row[column] === undefined || row[column] === null) throw this.missingIdentity(column)
     }
+    if (this.#plain === 'all') for (const column of Object.keys(row)) this.#assertSpelling(column)
     const out: Record<string, unknown> = { ...row }
     for (const [name, { options }] of Object.entries(this.#schema.fields)) {
       if (out[name] !== undefined) continue
@@ -184,6 +199,7 @@ export class MappedRecord {
   /** What an update changes, checked: no identity, no index column, nothing undeclared. @throws InvalidInputError */
   assertChanges(columns: Iterable<string>): void {
     for (const column of columns) {
+      this.#assertSpelling(column)
       if (this.identity.includes(column)) throw this.changedIdentity(column)
       if (this.indexColumns.has(column)) throw this.writtenIndex(column)
       if (!this.isDeclared(column)) throw this.undeclared(column)

@@ -9,6 +9,8 @@ const KEYWORD =
   /^(and|or|not|where|on|having|when|then|else|case|by|over|select|from|join|distinct|as|exists|is|like|between)$/i
 const LIST_ENDS = /;|\b(?:limit|offset|fetch|for|having|window|union|order|rows|range|groups|returning)\b/gi
 const WHERE = /\bwhere\b/gi
+/** Functions that calculate with the values of a column: what they give is no ciphertext, and means nothing. */
+const AGGREGATE = /^(sum|avg|min|max|total|median|std\w*|var\w*|bit_\w+|mode|group_concat|string_agg|listagg)$/i
 const IS_NULL = /^\s*is (not )?null\b/i
 const NAME = '(?:"[^"]+"|`[^`]+`|\\w+)'
 const NO_ALIAS =
@@ -122,7 +124,8 @@ function isCompared(bare: string, start: number, end: number): boolean {
   const called = /\w+\s*$/.exec(bare.slice(0, open))
   const name = called?.[0].trim() ?? ''
   if (/^(in|any|all|some|using)$/i.test(name)) return true
-  if (/^count$/i.test(name)) return false
+  if (AGGREGATE.test(name)) return true
+  if (/^count$/i.test(name)) return /^\s*distinct\b/i.test(within)
   const isCall = name !== '' && !KEYWORD.test(name)
   if (!isCall && /\b(and|or)\b/i.test(within)) return false
   return isCompared(bare, isCall ? (called as RegExpExecArray).index : open, close + 1)

@@ -10,6 +10,7 @@ const WRITE =
   /(?<!\b(?:for|key|on|or|after|before|of|grant|revoke)\s+|\bdo\s+(?=update\s+set\b)|[.\w])(?:update|(?:insert|merge|replace|copy|load)(?!\s*\())\b(?!\s*,|\s+(?:on|of)\b)/gi
 const SET_ENDS = /;|\b(?:where|returning|order|limit)\b|(?<!\bdistinct\s+)\bfrom\b/gi
 const ASSIGNED = new RegExp(`^\\s*(?:${NAME}\\s*\\.\\s*)*(${NAME})\\s*=\\s*`)
+const TAG = /^[0-9a-f]{2,80}$/
 const VALUE = /^(\$\d+|\?|null|default)(?:::\w+)?$/i
 
 /**
@@ -63,7 +64,7 @@ class Write {
     const behind = rest.slice(into[0].length)
     const list = new RegExp(`^(?:\\s+as\\s+${NAME})?\\s*\\(([^()]*)\\)\\s*values\\s*(?=\\()`, 'i').exec(behind)
     if (list === null) throw unread(record)
-    const columns = (list[1] as string).split(',').map((column) => bareName(column.trim()))
+    const columns = (list[1] as string).split(',').map((column) => this.#declared(bareName(column.trim())))
     let at = this.#from + into[0].length + list[0].length
     while (bare[at] === '(') {
       const end = endOf(bare, at + 1)
@@ -79,7 +80,7 @@ class Write {
 
   assertUpdate(): void {
     const { names, bare } = this.#sql
-    const { record, columns } = this.#named
+    const { record } = this.#named
     const set = endOf(bare, this.#from, /\bset\b/gi)
     const target = names.slice(this.#from, set)
     const isSet = /^set\b/i.test(bare.slice(set))
@@ -90,23 +91,40 @@ class Write {
     )
     if (!isSet || !simple.test(target)) throw unread(record)
     for (const { column, from, to } of this.#assigned(set + 3)) {
-      const known = [...columns].find(([, name]) => name.toLowerCase() === column.toLowerCase())
+      const known = this.#known(column)
       if (known === undefined) continue
-      if (record.identity.includes(known[0])) throw record.changedIdentity(known[0])
-      this.#assertValue(known[1], from, to)
+      if (record.identity.includes(known)) throw record.changedIdentity(known)
+      this.#assertValue(known, from, to)
     }
   }
 
+  /** The name in the record of a column of the table. */
+  #known(column: string): string | undefined {
+    const columns = [...this.#named.columns]
+    return columns.find(([, name]) => name.toLowerCase() === column.toLowerCase())?.[0]
+  }
+
+  #declared(column: string): string {
+    const known = this.#known(column)
+    if (known === undefined) throw this.#named.record.undeclared(column)
+    return known
+  }
+
   #assertConflict(at: number): void {
-    const { record, columns } = this.#named
+    const { record } = this.#named
     const end = endOf(this.#sql.bare, at, /;/g)
     const set = /\b(?:do\s+update\s+set|key\s+update)\b/i.exec(this.#sql.bare.slice(at, end))
     if (set === null) return
-    for (const { column } of this.#assigned(at + set.index + set[0].length)) {
-      const known = [...columns].find(([, name]) => name.toLowerCase() === column.toLowerCase())
-      if (known === undefined || !record.isEncrypted(known[0])) continue
+    for (const { column, from, to } of this.#assigned(at + set.index + set[0].length)) {
+      const known = this.#known(column)
+      if (known === undefined) continue
+      if (record.identity.includes(known)) throw record.changedIdentity(known)
+      if (!record.isEncrypted(known) && !record.indexColumns.has(known)) {
+        this.#assertPlain(known, from, to)
+        continue
+      }
       throw new InvalidInputError(
-        `on conflict, ${record.name}.${known[0]} cannot be set: the row in the way may be another one, to which the value is not bound. Use upsert() of the adapter`,
+        `on conflict, ${record.name}.${known} cannot be set: the row in the way may be another one, to which the value is not bound. Use upsert() of the adapter`,
       )
     }
   }
@@ -121,19 +139,35 @@ class Write {
     })
   }
 
-  #assertValue(name: string, from: number, to: number): void {
-    const { record, columns } = this.#named
-    const field = [...columns].find(([, column]) => column === name)?.[0]
-    if (field === undefined) throw record.undeclared(name)
-    if (!record.isEncrypted(field)) return
+  #assertValue(field: string, from: number, to: number): void {
+    const { record } = this.#named
+    const isIndex = record.indexColumns.has(field)
+    if (!isIndex && !record.isEncrypted(field)) {
+      this.#assertPlain(field, from, to)
+      return
+    }
     const text = this.#sql.names.slice(from, to)
     const token = VALUE.exec(text.trim())?.[1]?.toLowerCase() ?? ''
     const index = token === '?' ? this.#placeholders.get(from + text.indexOf('?')) : Number(token.slice(1)) - 1
     const value = /^[$?]/.test(token) ? this.#parameters[index as number] : undefined
-    if (isCiphertextLiteral(this.#sql.text.slice(from, to).trim())) return
+    const literal = this.#sql.text.slice(from, to).trim()
+    if (!isIndex && isCiphertextLiteral(literal)) return
     const isNull = token === 'null' || token === 'default' || value === null
-    if (isNull && record.showsNull(field)) return
-    if (!looksEncrypted(value)) throw record.unencrypted(field)
+    if (isNull && (isIndex || record.showsNull(field))) return
+    if (isIndex ? !looksLikeTag(value, literal) : !looksEncrypted(value))
+      throw isIndex ? record.writtenIndex(field) : record.unencrypted(field)
+  }
+
+  /** Refuses an expression for a plain column that reads an encrypted one: the database would compare or copy ciphertexts. */
+  #assertPlain(field: string, from: number, to: number): void {
+    const { record, columns } = this.#named
+    const text = this.#sql.names.slice(from, to)
+    if (VALUE.test(text.trim())) return
+    for (const [other, name] of columns) {
+      if (other === field || !record.isEncrypted(other)) continue
+      const isRead = new RegExp(`(?<![\\w'])["\`]?${escaped(name)}["\`]?(?![\\w'(])`, 'i').test(text)
+      if (isRead) throw record.compared(other)
+    }
   }
 }
 
@@ -141,6 +175,12 @@ class Write {
 function isCiphertextLiteral(literal: string): boolean {
   if (/^(?:x'|e'\\\\x|'\\x)f9[0-9a-f]+'$/i.test(literal)) return true
   return /^'[\w-]+'$/.test(literal) && looksEncrypted(literal.slice(1, -1))
+}
+
+/** A tag as an index makes it, as a parameter or written into the text: nothing that somebody would write there by hand. */
+function looksLikeTag(value: unknown, literal: string): boolean {
+  if (value instanceof Uint8Array || /^(?:x'|e'\\\\x|'\\x)[0-9a-f]+'$/i.test(literal)) return true
+  return TAG.test(typeof value === 'string' ? value : literal.replace(/^'|'$/g, ''))
 }
 
 function tableOf({ table }: NamedTable): string {

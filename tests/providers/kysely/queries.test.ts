@@ -205,6 +205,32 @@ describe('the plugin refuses writes that it cannot encrypt', () => {
     refused(computed.where('id', '=', 'x').where('orgId', '=', 'acme'), /must be a value/)
   })
 
+  test('by names that some databases take for the same', () => {
+    refused(loose.insertInto('Customers').values({ id: 'x', email: 'plain' }), /may be customers/)
+    refused(loose.updateTable('CUSTOMERS').set({ email: 'plain' }), /may be customers/)
+    refused(loose.updateTable('customers').set({ Email: 'plain' }), /may be email/)
+    refused(loose.selectFrom('customers').select('EMAIL'), /may be email/)
+  })
+
+  test('by SQL text in the place of a column', () => {
+    const update = db.updateTable('customers').where('id', '=', 'x').where('orgId', '=', 'acme')
+    refused(update.set(sql`email` as never, 'plain' as never), /names its columns/)
+  })
+
+  test('of other tables by what is encrypted', () => {
+    const insert = db.insertInto('others').values({ id: '1', customerId: '1', name: 'x' })
+    const name = (eb: { selectFrom(table: 'customers'): { select(column: 'customers.name'): unknown } }) =>
+      eb.selectFrom('customers').select('customers.name')
+    refused(insert.onDuplicateKeyUpdate({ name: name as never }), /name/)
+    refused(
+      db
+        .insertInto('customers')
+        .values(customer('acme', 1))
+        .output('inserted.email' as never),
+      /email/,
+    )
+  })
+
   test('by SQL text, unless it says that it goes without the plugin', async () => {
     await expect(sql`insert into customers values ('x')`.execute(db)).rejects.toThrow(/decryptRows/)
     await expect(sql`select * from ${sql.table('customers')}`.execute(db)).rejects.toThrow(/decryptRows/)

@@ -149,6 +149,17 @@ function describeOwn(the: () => Case): void {
             .execute(),
         /takes only what was encrypted/,
       ],
+      'that sums': [() => manager().sum(Customers, 'visits'), /it has no index/],
+      'that takes a maximum': [() => manager().maximum(Customers, 'visits'), /it has no index/],
+      'that counts distinct values': [() => select().select('count(distinct c.email)').getRawOne(), /email_index/],
+      'that increments': [
+        () => manager().increment(Customers, { id: 'x' }, 'visits', 1),
+        /takes only what was encrypted/,
+      ],
+      'with a condition on a relation': [
+        () => manager().find(Customers, { relations: { orders: true }, where: { orders: { memo: 'x' } } }),
+        /takes only what was encrypted/,
+      ],
       'that upserts on another column than the id': [
         () => manager().upsert(Customers, customer('acme', 9), ['email_index' as 'id']),
         /on conflict/,
@@ -188,6 +199,18 @@ function describeOwn(the: () => Case): void {
       [`update CUSTOMERS set EMAIL = 'plain'`, []],
       [`update orders o join customers c on true set c.email = 'plain'`, []],
       [`select 1; update customers set email = 'plain'`, []],
+      [`update customers set email_index = $1`, ['ada@acme.example']],
+      [`update customers set email_index = 'ada@acme.example'`, []],
+      [`insert into customers (id, "orgId", email_index) values ('1', 'acme', $1)`, ['ada@acme.example']],
+      [`insert into customers (id, "orgId", STATUS, EMAIL) values ('1', 'acme', 'x', 'plain')`, []],
+      [`update customers set status = email`, []],
+      [`update customers set status = case when "name" = 'Ada' then 'x' else status end`, []],
+      ...['"orgId" = excluded."orgId"', 'status = customers.email', 'email_index = excluded.email_index'].map(
+        (set): [string, unknown[]] => [
+          `insert into customers (id, "orgId", status) values ('1', 'acme', 'x') on conflict (id) do update set ${set}`,
+          [],
+        ],
+      ),
       [`do $$ begin update customers set email = 'plain'; end $$`, []],
     ]
     for (const [text, parameters] of statements) {
