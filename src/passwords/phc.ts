@@ -29,8 +29,7 @@ export function parsePhc(text: string): PhcString | undefined {
   if (version === undefined) return undefined
   const params = fields.length === 3 ? parseParams(fields.shift() as string) : new Map<string, string>()
   if (params === undefined || fields.length !== 2) return undefined
-  const salt = parseB64(fields[0] as string)
-  const hash = parseB64(fields[1] as string)
+  const [salt, hash] = fields.map((field) => (field === '' ? undefined : parseB64(field)))
   if (salt === undefined || hash === undefined) return undefined
   return { id, version: version ?? undefined, params, salt, hash }
 }

@@ -25,6 +25,13 @@ test('what is written is read back', () => {
   )
 })
 
+test.each(['$argon2id$$', `$argon2id$${SALT}$`, `$argon2id$$${HASH}`])(
+  '%s has no salt or no hash, and is none',
+  (text) => {
+    expect(parsePhc(text)).toBeUndefined()
+  },
+)
+
 test('whatever parses is the text that would be written', () => {
   const piece = fc.constantFrom(
     '$',
