@@ -11,6 +11,8 @@ import type { KmsProvider, WrappedKey } from '../src/kms.ts'
 export interface ChaosOptions {
   /** How long it runs, in ms. The first provider is down for the middle third. */
   readonly durationMs: number
+  /** It goes on until so many operations were begun, on a machine too busy for them in its time. Default 0. */
+  readonly atLeast?: number
   /** Operations in flight at any moment. */
   readonly concurrency: number
   /** The same seed, the same faults. */
@@ -44,7 +46,7 @@ const CREATE_EVERY = 10
  * with a wrong or short key, while the preferred one is down for the middle third of the run.
  */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
-  const { durationMs, concurrency, seed, latencyMs } = options
+  const { durationMs, atLeast = 0, concurrency, seed, latencyMs } = options
   const healthy = [memoryKms({ name: 'first' }), memoryKms({ name: 'second' })]
   const keys = await Promise.all(Array.from({ length: KEYS }, async (_, at) => sample(healthy, at)))
   const third = durationMs / 3
@@ -68,7 +70,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
   }
   const ends = performance.now() + durationMs
   const work = async (): Promise<void> => {
-    while (performance.now() < ends) {
+    while (performance.now() < ends || report.operations < atLeast) {
       const at = report.operations++
       try {
         await (at % CREATE_EVERY === 0 ? create(at) : open(keys[at % KEYS] as Sample))
