@@ -51,14 +51,14 @@ describe('README', () => {
   })
 
   // At once: each mostly waits, for servers and for keys to be heard of.
-  it.concurrent('shows what the demonstration does on fewer rows', { timeout: 120_000 }, async () => {
+  it.concurrent('shows what the demonstration does on fewer rows', { timeout: 300_000 }, async () => {
     const { stdout } = await node('docs/demo/main.ts', '--rows', '500')
     expect(stdout).not.toContain('NOT ')
     expect(stdout).toContain('every row decrypts to what it was')
     expect(stdout).toContain('calls to the key management service for all of it')
   })
 
-  it.concurrent('shows a demonstration that takes your own CSV', { timeout: 120_000 }, async () => {
+  it.concurrent('shows a demonstration that takes your own CSV', { timeout: 300_000 }, async () => {
     const people = Array.from({ length: 40 }, (_, n) => `${n},"Person ${n}, the ${n}th",p${n}@example.com`)
     await writeFile(join(folder, 'own.csv'), ['id,Full Name,E-Mail', ...people].join('\n'))
     const { stdout } = await node('docs/demo/main.ts', '--csv', join(folder, 'own.csv'))

@@ -101,7 +101,7 @@ describe('a process that is killed while it writes the key store', () => {
   })
 
   test(`at ${RANDOM_KILLS} random moments leaves a whole store each time`, {
-    timeout: 1000 * RANDOM_KILLS,
+    timeout: 30_000 + 1000 * RANDOM_KILLS,
   }, async () => {
     let rotations = 0
     let window = 40 // ms; longer where the machine is so slow that most children are killed before their first write

@@ -22,7 +22,7 @@ describe('the programs in the documents', () => {
   let errors: string[]
   beforeAll(() => {
     errors = compileSnippets([...allPages(), broken], typeTests)
-  }, 120_000)
+  }, 300_000)
 
   test('compile, every one of them, in a program that does find a wrong call', () => {
     expect(allPages().flatMap(modulesOf).length).toBeGreaterThan(15)

@@ -93,7 +93,7 @@ const whoWorks = async () =>
     ({ state }) => state === 'running',
   )
 
-describe('re-encryption by workers', () => {
+describe('re-encryption by workers', { timeout: 120_000 }, () => {
   test('is done by four processes, each row written exactly once, though one of them is killed in the middle of a range', async () => {
     await room.keys.rotate({ scope: 'all' })
     await countWrites()
