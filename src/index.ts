@@ -251,6 +251,7 @@ export {
   type Strongroom,
 } from './strongroom.ts'
 export type {
+  ColumnAlteration,
   HeadCount,
   HeadQuery,
   PageQuery,

@@ -13,7 +13,7 @@ export interface TableRow {
 /** Which rows to read: in the order of the primary key, behind `after`, up to and with `until`. */
 export interface PageQuery {
   readonly columns: readonly string[]
-  /** Columns to read as the database's own text of them, whatever their type. */
+  /** Columns to read as a text that tells all values apart, whatever their type; as bytes where a cell holds no text. */
   readonly texts?: readonly string[]
   readonly after?: RowKey
   readonly until?: RowKey
@@ -31,8 +31,8 @@ export interface RowChange {
   readonly key: RowKey
   /** Columns and what they must hold; null is a value like any other. */
   readonly expected: Readonly<Record<string, Cell>>
-  /** Columns and the database's own text of what they must hold. */
-  readonly expectedTexts?: Readonly<Record<string, string | null>>
+  /** Columns and what they must hold, as `texts` of a page reads it. */
+  readonly expectedTexts?: Readonly<Record<string, string | Uint8Array | null>>
   readonly set: Readonly<Record<string, Cell>>
 }
 
@@ -65,6 +65,20 @@ export interface TableColumn {
   readonly nullable: boolean
   /** Characters of text or bytes that fit, where the type limits them. */
   readonly width: number | null
+  /** What it makes of values without an error, where it does not keep every one as it is. */
+  readonly alters?: ColumnAlteration
+  /** Why its values have no text that tells them apart, and what to do; such a column cannot be migrated. */
+  readonly noText?: string
+}
+
+/** How a column changes what is written to it. */
+export interface ColumnAlteration {
+  /** Digits behind the point, of a number or of a second, that are kept. */
+  readonly decimals?: number
+  /** What texts of numbers become: IEEE 754 numbers of 32 or 64 bits, or whole ones of 64 bits beside the latter. */
+  readonly numbers?: 'single' | 'double' | 'integer or double'
+  /** Spaces at the end are lost. */
+  readonly trims?: boolean
 }
 
 /** One index as the database declares it, and can use it. */
@@ -105,6 +119,7 @@ export type TableChange =
       readonly width?: number
       readonly type?: string
     }
+  /** With the indexes that it is part of. */
   | { readonly kind: 'drop-column'; readonly column: string }
   /** Whether a column may be null; the table is not locked for longer than the database needs. */
   | { readonly kind: 'allow-null' | 'refuse-null'; readonly column: string }
@@ -114,7 +129,10 @@ export type TableChange =
   /** Makes a guard, or makes it anew. */
   | { readonly kind: 'guard'; readonly guard: TableGuard }
   | { readonly kind: 'unguard'; readonly name: string }
-  /** Renames columns, in order, and makes the guard anew over the new names: all at once, where the database can. */
+  /**
+   * Renames columns, in order, and makes the guard anew over the new names: all at once, where the database can, and elsewhere
+   * while nobody writes. What is watched under names that stay is watched all the time.
+   */
   | {
       readonly kind: 'rename'
       readonly columns: readonly { readonly from: string; readonly to: string }[]
@@ -128,12 +146,6 @@ export type TableChange =
 export interface Table {
   /** What messages call it, for example `postgres public.users`. */
   readonly name: string
-
-  /**
-   * Whether `migrate` may work here: the text of every value loses nothing, and a rename and its guard are one change. It is
-   * refused otherwise, because the old columns are dropped in the end.
-   */
-  readonly migrates?: boolean
 
   /** @throws TableError when the table does not exist or has no primary key */
   describe(): Promise<TableDescription>

@@ -61,6 +61,11 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   4031: STOPPED,
 }
 
+const IN_USE: Meaning = [
+  'misconfigured',
+  'a foreign key, check or generated column uses a column: change it first, see the cause',
+]
+
 const TABLE_MEANINGS: Readonly<Record<number, Meaning>> = {
   1020: ['locked', 'others kept changing the same rows'],
   1048: ['misconfigured', 'a constraint of the table refuses the new value'],
@@ -73,7 +78,12 @@ const TABLE_MEANINGS: Readonly<Record<number, Meaning>> = {
   1366: ['misconfigured', 'a column cannot hold the new value: look at its type and character set'],
   1406: ['misconfigured', 'a column is too narrow for its ciphertext: see `strongroom doctor`'],
   1452: ['misconfigured', 'a constraint of the table refuses the new value'],
+  1553: IN_USE,
+  1828: IN_USE,
+  1829: IN_USE,
+  3108: IN_USE,
   3819: ['misconfigured', 'a constraint of the table refuses the new value'],
+  3959: IN_USE,
   4025: ['misconfigured', 'a constraint of the table refuses the new value'],
 }
 

@@ -1,7 +1,9 @@
 import { InvalidInputError, TableError } from '../../src/errors.ts'
 import type { QualifiedName } from '../../src/sql/table-name.ts'
-import type { TableChange, TableGuard } from '../../src/table.ts'
+import type { TableChange } from '../../src/table.ts'
+import { guardChange, unguard } from './guard.ts'
 import { quote } from './table-name.ts'
+import type { TableNow } from './table-now.ts'
 
 /** Begins a statement whose failure only says that what it does was done before; MySQL has no `if not exists` for columns and indexes. */
 export const IF_NEEDED = '/* if needed */ '
@@ -9,15 +11,14 @@ export const IF_NEEDED = '/* if needed */ '
 export const DONE_BEFORE = new Set([1060, 1061, 1091])
 
 /**
- * The statements of a change to a table. A guard is replaced while others are kept out, as MySQL cannot replace a trigger.
+ * The statements of a change to a table. A guard is changed while others are kept out, as MySQL cannot replace a trigger.
  *
- * @param definition of a column as `show create table` has it, or undefined where it is not there
  * @throws InvalidInputError, TableError
  */
 export function changeStatements(
   name: QualifiedName,
   change: TableChange,
-  definition: (column: string) => string | undefined,
+  { definition, indexes, triggers }: TableNow,
 ): string[] {
   const table = name.quoted
   const needed = (sql: string) => `${IF_NEEDED}alter table ${table} ${sql}`
@@ -26,8 +27,14 @@ export function changeStatements(
       const { column, holds, width, type } = change
       return [needed(`add column ${quote(column)} ${type === undefined ? typeFor(holds, width) : typeName(type)} null`)]
     }
-    case 'drop-column':
-      return [needed(`drop column ${quote(change.column)}`)]
+    case 'drop-column': {
+      // By itself the server takes the column out of them: what was unique with it need not be unique without.
+      const covering = indexes.filter(({ columns }) => columns.includes(change.column))
+      return [
+        ...covering.map(({ name: index }) => needed(`drop index ${quote(index)}`)),
+        needed(`drop column ${quote(change.column)}`),
+      ]
+    }
     case 'allow-null':
     case 'refuse-null': {
       const known = definition(change.column)
@@ -42,44 +49,23 @@ export function changeStatements(
     }
     case 'drop-index':
       return [needed(`drop index ${quote(change.index)}`)]
-    case 'guard':
-      return alone(table, [dropGuard(name, change.guard.name), guardSql(name, change.guard)])
+    case 'guard': {
+      const { drops, makes } = guardChange(name, change.guard, triggers)
+      return alone(table, [...drops, ...makes])
+    }
     case 'unguard':
-      return [dropGuard(name, change.name)]
+      return unguard(name, change.name, triggers)
     case 'rename': {
       const renames = change.columns.map(({ from, to }) => `rename column ${quote(from)} to ${quote(to)}`)
-      const alter = `alter table ${table} ${renames.join(', ')}`
-      return alone(table, [dropGuard(name, change.guard.name), alter, guardSql(name, change.guard)])
+      const { drops, makes } = guardChange(name, change.guard, triggers)
+      return alone(table, [...drops, `alter table ${table} ${renames.join(', ')}`, ...makes])
     }
   }
 }
 
 /** Nobody writes between the statements. */
 function alone(table: string, statements: readonly string[]): string[] {
-  return [`lock tables ${table} write`, ...statements, 'unlock tables']
-}
-
-function within({ schema }: QualifiedName, name: string): string {
-  return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
-}
-
-function dropGuard(name: QualifiedName, guard: string): string {
-  return `drop trigger if exists ${within(name, guard)}`
-}
-
-/** Compared as values and as bytes: a collation takes different texts for one, and the text of a number different numbers. */
-function guardSql(name: QualifiedName, { name: guard, watched }: TableGuard): string {
-  const same = (column: string) =>
-    `(new.${quote(column)} <=> old.${quote(column)} and cast(new.${quote(column)} as binary) <=> cast(old.${quote(column)} as binary))`
-  const rules = watched.map(({ source, derived }) => {
-    const [first] = derived
-    if (first === undefined) throw new InvalidInputError(`nothing is derived from ${source}`)
-    const emptied = derived.map((column) => `set new.${quote(column)} = null;`).join(' ')
-    return `  if not ${same(source)} and ${same(first)} then ${emptied} end if;\n`
-  })
-  return `create trigger ${within(name, guard)} before update on ${name.quoted} for each row
-begin
-${rules.join('')}end`
+  return statements.length === 0 ? [] : [`lock tables ${table} write`, ...statements, 'unlock tables']
 }
 
 function typeFor(holds: 'text' | 'bytes', width: number | undefined): string {
@@ -90,9 +76,12 @@ function typeFor(holds: 'text' | 'bytes', width: number | undefined): string {
 
 /** A type as `describe` writes it, such as `decimal(10,2) unsigned` or `varchar(30) collate utf8mb4_bin`; nothing that could be more. */
 function typeName(type: string): string {
-  if (/^[a-z]+(\(\d+(, ?\d+)?\))?( unsigned)?( zerofill)?( collate [a-z0-9_]+)?$/i.test(type)) return type
+  if (TYPE.test(type)) return type
   throw new InvalidInputError('a type must be named as the catalogue does, such as decimal(10,2)')
 }
+
+const TYPE =
+  /^([a-z0-9]+(\(\d+(, ?\d+)?\))?( unsigned)?( zerofill)?|(enum|set)\('([^'\\]|'')*'(,'([^'\\]|'')*')*\))( collate [a-z0-9_]+)?$/i
 
 /** A definition without what it says of null; what is in quotes is left alone. */
 function withoutNullness(definition: string): string {

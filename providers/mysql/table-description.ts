@@ -1,6 +1,7 @@
 import { TableError } from '../../src/errors.ts'
 import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { TableColumn, TableDescription, TableIndex } from '../../src/table.ts'
+import { type CellText, cellText } from './cell-text.ts'
 import { type CatalogueType, type KeyType, keyType } from './key-types.ts'
 import { readCommitted, type Session } from './session.ts'
 
@@ -14,6 +15,8 @@ export interface KnownTable {
   readonly keyTypes: readonly KeyType[]
   /** Of every column whose values travel as text. */
   readonly types: ReadonlyMap<string, KeyType>
+  /** Of every column whose values have a text. */
+  readonly texts: ReadonlyMap<string, CellText>
   /** Columns that the server sets to the time of an update by itself. */
   readonly stamped: readonly string[]
 }
@@ -51,6 +54,12 @@ export async function describeTable(session: Session, name: QualifiedName): Prom
   }
   const typed = rows.map((row) => [String(row.name), keyType(typeOf(row))] as const)
   const types = new Map(typed.flatMap(([column, type]) => (type === undefined ? [] : [[column, type] as const])))
+  const texts = new Map(
+    rows.flatMap((row) => {
+      const text = cellText(typeOf(row))
+      return text === undefined ? [] : [[String(row.name), text] as const]
+    }),
+  )
   const keyTypes = primary.columns.map((column) => {
     const type = types.get(column)
     if (type !== undefined) return type
@@ -65,6 +74,7 @@ export async function describeTable(session: Session, name: QualifiedName): Prom
     description,
     keyTypes,
     types,
+    texts,
     stamped: rows.filter((row) => /on update/i.test(String(row.extra))).map((row) => String(row.name)),
   }
 }
@@ -87,7 +97,20 @@ function columnOf(row: Row): TableColumn {
     holds,
     nullable: row.nullable === 'YES',
     width: unlimited || row.width === null || holds === 'other' ? null : Number(row.width),
+    ...alteredBy(row),
+    ...(cellText(typeOf(row)) === undefined && { noText: NO_TEXT }),
   }
+}
+
+const NO_TEXT = 'has no text that tells its values apart: copy them to a column of text, JSON or bytes first'
+
+/** Numbers and times are rounded, also where the server is strict. */
+function alteredBy({ base, scale, decimals }: Row): Pick<TableColumn, 'alters'> {
+  if (base === 'char') return { alters: { trims: true } }
+  const numbers = ({ float: 'single', double: 'double' } as const)[String(base)]
+  const digits = scale ?? decimals
+  if (numbers === undefined && digits === null) return {}
+  return { alters: { ...(numbers && { numbers }), ...(digits !== null && { decimals: Number(digits) }) } }
 }
 
 function typeOf(row: Row): CatalogueType {
@@ -120,7 +143,7 @@ from information_schema.tables where table_schema = coalesce(?, database()) and 
 
 const COLUMNS = `select column_name as name, data_type as base, column_type as type, is_nullable as nullable,
   character_set_name as charset, collation_name as collation, cast(character_maximum_length as char) as width,
-  cast(datetime_precision as char) as decimals, extra as extra
+  cast(datetime_precision as char) as decimals, cast(numeric_scale as char) as scale, extra as extra
 from information_schema.columns where table_schema = ? and table_name = ? order by ordinal_position`
 
 const INDEXES = `select index_name as name, column_name as column_there, cast(sub_part as char) as part,

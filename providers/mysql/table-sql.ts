@@ -1,13 +1,9 @@
+import { InvalidInputError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
-import {
-  assertKey,
-  assertPageLimit,
-  assertParts,
-  columnOf,
-  headColumn,
-  keyAliases,
-} from '../../src/sql/table-checks.ts'
-import type { HeadQuery, PageQuery } from '../../src/table.ts'
+import { assertKey, type KeyColumns, keyAliases, looksLikeUuid } from '../../src/sql/key-columns.ts'
+import { assertPageLimit, columnOf, headColumn, splitRows } from '../../src/sql/table-checks.ts'
+import type { Cell, HeadQuery, PageQuery, TableRow } from '../../src/table.ts'
+import type { CellText } from './cell-text.ts'
 import type { KeyType } from './key-types.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
@@ -25,7 +21,7 @@ export function pageSql(known: KnownTable, query: PageQuery): KeyedSql {
   assertPageLimit(limit)
   const { key, order, keys } = keyColumns(known)
   const wanted = columns.filter((column) => !texts.includes(column)).map((column) => cellOf(known, column))
-  const asText = texts.map((column) => `${textOf(known, column)} as ${quote(column)}`)
+  const asText = texts.map((column) => `${cellTextOf(known, column).bytesOf(`t.${quote(column)}`)} as ${quote(column)}`)
   const values: unknown[] = []
   const conditions = [after && bound(known, '>', after, values), until && bound(known, '<', until, values)]
   const equal = Object.entries(equals).flatMap(([column, text]) => equalTo(known, column, text, values))
@@ -33,6 +29,32 @@ export function pageSql(known: KnownTable, query: PageQuery): KeyedSql {
   const sql = `select ${[key, ...wanted, ...asText].join(', ')} from ${known.name.quoted} as t${equal.length === 0 ? ' force index (primary)' : ''}
 ${where.length === 0 ? '' : `where ${where.join(' and ')} `}order by ${order} limit ${limit}`
   return { sql, values, keys }
+}
+
+/** The rows of a page, with the columns that were asked for as texts. */
+export function pageRows(
+  known: KnownTable,
+  { texts = [] }: PageQuery,
+  rows: readonly Readonly<Record<string, unknown>>[],
+  keys: readonly string[],
+): TableRow[] {
+  const readers = texts.map((column) => [column, cellTextOf(known, column)] as const)
+  return splitRows(rows, keys).map(({ key, values }) => {
+    const read: Record<string, Cell> = { ...values }
+    for (const [column, text] of readers) {
+      const bytes = values[column] as Uint8Array | null
+      read[column] = bytes === null ? null : text.read(bytes)
+    }
+    return { key, values: read }
+  })
+}
+
+/** How the text of a column travels. @throws InvalidInputError where it has none that loses nothing */
+export function cellTextOf(known: KnownTable, column: string): CellText {
+  const { name, noText } = columnOf(known, column)
+  const text = known.texts.get(name)
+  if (text === undefined) throw new InvalidInputError(`${known.name.text}.${name} ${noText}`)
+  return text
 }
 
 /** Counts by the first characters or bytes. The server groups bytes: a collation would take different heads for one. */
@@ -51,18 +73,8 @@ export function headsSql(known: KnownTable, query: HeadQuery): { sql: string; va
   return { sql, values: [begin] }
 }
 
-/** The last key of each of `parts` parts of about the same number of rows, without the last part's. */
-export function splitsSql(known: KnownTable, parts: number): { sql: string; keys: readonly string[] } {
-  assertParts(parts)
-  const { key, order, keys } = keyColumns(known)
-  const sql = `select ${keys.join(', ')} from (
-  select ${key}, row_number() over (order by ${order}) as at, count(*) over () as total from ${known.name.quoted} as t) as numbered
-where at < total and at * ${parts} div total > (at - 1) * ${parts} div total order by at`
-  return { sql, keys }
-}
-
-/** A column as text, of any type, in `utf8mb4`. */
-export function textOf(known: KnownTable, name: string): string {
+/** A column as text for people, of any type, in `utf8mb4`. */
+function textOf(known: KnownTable, name: string): string {
   const { holds, type } = columnOf(known, name)
   const column = `t.${quote(name)}`
   if (holds === 'bytes' || /^binary\b/.test(type)) return `hex(${column})`
@@ -76,7 +88,7 @@ function groupOf(known: KnownTable, name: string): string {
 }
 
 /** The key as text under names that no column has, and what rows are ordered by. */
-export function keyColumns(known: KnownTable): { key: string; order: string; keys: string[] } {
+export function keyColumns(known: KnownTable): KeyColumns {
   const columns = known.description.primaryKey.map((column) => `t.${quote(column)}`)
   const keys = keyAliases(known)
   return {
@@ -121,8 +133,6 @@ function equalTo(known: KnownTable, name: string, text: string, values: unknown[
   if (of === undefined || holds === 'bytes' || /^binary\b/.test(type)) return []
   values.push(text)
   const column = `t.${quote(name)}`
-  const minds = holds === 'text' && /_(bin|cs)$/.test(type) && UUID.test(text)
+  const minds = holds === 'text' && /_(bin|cs)$/.test(type) && looksLikeUuid(text)
   return [minds ? `lower(${of.textOf(column)}) = lower(?)` : `${column} = ${of.valueOf('?')}`]
 }
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i

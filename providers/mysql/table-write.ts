@@ -1,6 +1,7 @@
 import { InvalidInputError, TableError } from '../../src/errors.ts'
 import type { JobWrite } from '../../src/job.ts'
-import { assertKey, columnOf, comparedColumn, groupChanges } from '../../src/sql/table-checks.ts'
+import { assertKey } from '../../src/sql/key-columns.ts'
+import { columnOf, comparedColumn, groupChanges } from '../../src/sql/table-checks.ts'
 import { tryAgain } from '../../src/sql/try-again.ts'
 import type { Cell, RowChange } from '../../src/table.ts'
 import type { Connected } from './client.ts'
@@ -11,7 +12,7 @@ import { partsOf, type SentKind, type SentRows, sentRows, sentSize } from './sen
 import { inTransaction, type Session } from './session.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
-import { textOf } from './table-sql.ts'
+import { cellTextOf } from './table-sql.ts'
 
 /** Changes to write, and the job that they belong to. */
 export interface Write {
@@ -74,7 +75,7 @@ async function writeBatch(
 }
 
 function batchesOf(known: KnownTable, group: readonly Placed[], maxPacket: number): Batch[] {
-  const { kinds, cellsOf, sqlOf } = shapeOf(known, (group[0] as Placed).change)
+  const { kinds, cellsOf, sqlOf } = shapeOf(known, group)
   const rows = group.map(({ change, at }) => ({ cells: cellsOf(change), at }))
   const sizeOf = ({ cells }: { cells: readonly Sent[] }) => cells.reduce((sum: number, cell) => sum + sentSize(cell), 2)
   return partsOf(rows, sizeOf, Math.min(STATEMENT_BYTES, maxPacket / 2)).map((part) => {
@@ -94,38 +95,34 @@ function batchesOf(known: KnownTable, group: readonly Placed[], maxPacket: numbe
 }
 
 /** What is sent for changes that compare and set the same columns, and what is done with it. */
-function shapeOf(known: KnownTable, { expected, expectedTexts = {}, set }: RowChange) {
+function shapeOf(known: KnownTable, group: readonly Placed[]) {
+  const [{ change: first }] = group as [Placed]
   const { primaryKey } = known.description
-  const compared = Object.keys(expected).map((name) => comparedColumn(known, name))
-  const texts = Object.keys(expectedTexts).map((name) => columnOf(known, name))
-  const written = Object.keys(set).map((name) => columnOf(known, name))
-  const kindOf = (holds: string): SentKind => (holds === 'bytes' ? 'bytes' : 'text')
+  const compared = [
+    ...Object.keys(first.expected).map((name) =>
+      comparedBy(known, comparedColumn(known, name).name, group, 'expected'),
+    ),
+    ...Object.keys(first.expectedTexts ?? {}).map((name) => comparedBy(known, name, group, 'expectedTexts')),
+  ]
+  const written = Object.keys(first.set).map((name) => writtenBy(known, name))
   const kinds: SentKind[] = [
     ...primaryKey.map(() => 'text' as const),
-    ...compared.map(({ holds }) => kindOf(holds)),
-    ...texts.map(() => 'text' as const),
-    ...written.map(({ holds }) => kindOf(holds)),
+    ...compared.map(({ kind }) => kind),
+    ...written.map(({ kind }) => kind),
   ]
   const cellsOf = (change: RowChange): Sent[] => [
     ...change.key,
-    ...compared.map(({ name }) => cell(change.expected[name])),
-    ...texts.map(({ name }) => cell(change.expectedTexts?.[name])),
-    ...written.map(({ name }) => cell(change.set[name])),
+    ...compared.map(({ cellOf }) => cellOf(change)),
+    ...written.map(({ cellOf }) => cellOf(change)),
   ]
   const sqlOf = (columns: readonly string[]) => {
     const given = [...columns]
     const next = () => given.shift() as string
-    const bytesOf = (sql: string) => `cast(${sql} as binary)`
     const keys = primaryKey.map(
       (column, at) => `t.${quote(column)} = ${(known.keyTypes[at] as KeyType).valueOf(next())}`,
     )
-    const same = [
-      ...compared.map(({ name, holds }) =>
-        holds === 'bytes' ? `t.${quote(name)} <=> ${next()}` : `${bytesOf(textOf(known, name))} <=> ${bytesOf(next())}`,
-      ),
-      ...texts.map(({ name }) => `${bytesOf(textOf(known, name))} <=> ${bytesOf(next())}`),
-    ]
-    const assigned = written.map(({ name }) => `t.${quote(name)} = ${next()}`)
+    const same = compared.map(({ isSame }) => isSame(next()))
+    const assigned = written.map(({ name, sqlOf }) => `t.${quote(name)} = ${sqlOf(next())}`)
     // The time of the last change is the application's: a job does not touch it.
     const kept = known.stamped
       .filter((name) => !written.some((column) => column.name === name))
@@ -133,6 +130,29 @@ function shapeOf(known: KnownTable, { expected, expectedTexts = {}, set }: RowCh
     return { on: [...keys, ...same].join(' and '), set: [...assigned, ...kept].join(', ') }
   }
   return { kinds, cellsOf, sqlOf }
+}
+
+/** How a column is compared: byte for byte, or as the number that it is. */
+function comparedBy(known: KnownTable, name: string, group: readonly Placed[], side: 'expected' | 'expectedTexts') {
+  const text = cellTextOf(known, name)
+  const cellOf = (change: RowChange): Sent => {
+    const value = cell(change[side]?.[name])
+    return value === null ? null : text.sent(value)
+  }
+  const kind: SentKind = group.some(({ change }) => change[side]?.[name] instanceof Uint8Array) ? 'bytes' : 'text'
+  const isSame = (sent: string) => text.isSame(`t.${quote(name)}`, kind === 'bytes' ? sent : `cast(${sent} as binary)`)
+  return { kind, cellOf, isSame }
+}
+
+function writtenBy(known: KnownTable, column: string) {
+  const { name, holds, type } = columnOf(known, column)
+  const text = known.texts.get(name)
+  const kind: SentKind = holds === 'bytes' || /^binary\b/.test(type) ? 'bytes' : 'text'
+  const cellOf = (change: RowChange): Sent => {
+    const value = cell(change.set[name])
+    return value === null ? null : (text?.sent(value) ?? value)
+  }
+  return { name, kind, cellOf, sqlOf: (sent: string) => text?.valueOf(sent) ?? sent }
 }
 
 function cell(value: Cell): Sent {

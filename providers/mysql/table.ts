@@ -1,8 +1,8 @@
 import { assertText } from '../../src/bytes.ts'
 import { ClosedError, TableError } from '../../src/errors.ts'
+import { splitsSql } from '../../src/sql/key-columns.ts'
 import { assertWithin } from '../../src/sql/key-store-limits.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
-import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { HeadCount, Table, TableDescription } from '../../src/table.ts'
 import { assertConnection, type Connected, connectMysql, type MysqlConnection, type MysqlPool } from './client.ts'
 import { mysqlTableError, numberOf } from './faults.ts'
@@ -10,8 +10,9 @@ import { mysqlJobs } from './jobs.ts'
 import { inSession, readCommitted, type Session } from './session.ts'
 import { changeStatements, DONE_BEFORE, IF_NEEDED } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
-import { qualifiedName, quote } from './table-name.ts'
-import { headsSql, pageSql, splitsSql } from './table-sql.ts'
+import { jobsName, qualifiedName } from './table-name.ts'
+import { tableNow } from './table-now.ts'
+import { headsSql, keyColumns, pageRows, pageSql } from './table-sql.ts'
 import { writeChanges } from './table-write.ts'
 
 /** A table of MySQL or MariaDB whose rows are encrypted. */
@@ -40,7 +41,7 @@ export function mysqlTable(options: MysqlTableOptions): Table {
   for (const replica of replicas) assertConnection(replica)
   const name = qualifiedName(options.table)
   const place = `mysql ${name.text}`
-  const jobs = jobsName(name, options)
+  const jobs = jobsName(name, options.jobs)
   let connected: Promise<Connected> | undefined
   let watched: Promise<Connected[]> | undefined
   let known: Promise<KnownTable> | undefined
@@ -93,8 +94,9 @@ export function mysqlTable(options: MysqlTableOptions): Table {
       }),
     page: (query) =>
       within(async (session) => {
-        const { sql, values, keys } = pageSql(await shape(session), query)
-        return splitRows(await readCommitted(session, sql, values), keys)
+        const shown = await shape(session)
+        const { sql, values, keys } = pageSql(shown, query)
+        return pageRows(shown, query, await readCommitted(session, sql, values), keys)
       }),
     write: (changes, job) =>
       call(async (to) => {
@@ -110,11 +112,17 @@ export function mysqlTable(options: MysqlTableOptions): Table {
       }),
     splits: (parts) =>
       within(async (session) => {
-        const { sql, keys } = splitsSql(await shape(session), parts)
-        return splitRows(await readCommitted(session, sql), keys).map(({ key }) => key)
+        const shown = await shape(session)
+        const key = keyColumns(shown)
+        const rows = await readCommitted(session, splitsSql(key, `${shown.name.quoted} as t`, parts, 'div'))
+        return splitRows(rows, key.keys).map((row) => row.key)
       }),
     lag: () => call(lag),
-    changeSql: (change) => within(async (session) => changeStatements(name, change, await definitions(session, name))),
+    changeSql: (change) =>
+      within(async (session) => {
+        known = undefined
+        return changeStatements(name, change, await tableNow(session, await shape(session)))
+      }),
     run: (statements) =>
       call(async ({ pool }) => {
         known = undefined
@@ -148,22 +156,6 @@ async function runOne(session: Session, statement: string): Promise<void> {
   }
 }
 
-/** Columns as the server would make them, by name. */
-async function definitions(
-  session: Session,
-  { quoted }: QualifiedName,
-): Promise<(column: string) => string | undefined> {
-  const [row] = await session.rows(`show create table ${quoted}`)
-  const lines = String(row?.['Create Table']).split('\n')
-  return (column) => {
-    const begin = `  ${quote(column)} `
-    return lines
-      .find((line) => line.startsWith(begin))
-      ?.slice(begin.length)
-      .replace(/,$/, '')
-  }
-}
-
 function headCount(row: Readonly<Record<string, unknown>>, isText: boolean): HeadCount {
   const {
     head,
@@ -187,9 +179,4 @@ async function lagOf(pool: MysqlPool, place: string): Promise<number> {
     )
   }
   return Number(seconds) * 1000
-}
-
-function jobsName({ schema }: QualifiedName, { jobs }: MysqlTableOptions): string {
-  if (jobs !== undefined) return qualifiedName(jobs).quoted
-  return schema === undefined ? quote('strongroom_jobs') : `${quote(schema)}.${quote('strongroom_jobs')}`
 }

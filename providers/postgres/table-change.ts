@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../../src/errors.ts'
 import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { TableChange, TableGuard } from '../../src/table.ts'
-import { quote } from './table-name.ts'
+import { besides, quote } from './table-name.ts'
 
 /** A change that waits for the table holds up everybody who comes after it: it gives up early and is tried again. */
 const LOCK_TIMEOUT_MS = 3_000
@@ -37,7 +37,7 @@ export function changeStatements(name: QualifiedName, change: TableChange): stri
     case 'unguard': {
       const drops = [
         `drop trigger if exists ${quote(change.name)} on ${quoted}`,
-        `drop function if exists ${inSchema(name, change.name)}()`,
+        `drop function if exists ${besides(name, change.name)}()`,
       ]
       return [alter(drops.join(';\n'))]
     }
@@ -55,11 +55,7 @@ function alter(sql: string): string {
 }
 
 function dropIndex(name: QualifiedName, index: string): string {
-  return `drop index concurrently if exists ${inSchema(name, index)}`
-}
-
-function inSchema({ schema }: QualifiedName, name: string): string {
-  return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
+  return `drop index concurrently if exists ${besides(name, index)}`
 }
 
 /**
@@ -68,7 +64,7 @@ function inSchema({ schema }: QualifiedName, name: string): string {
  * operator.
  */
 function guardSql(name: QualifiedName, { name: guard, watched }: TableGuard): string {
-  const made = inSchema(name, guard)
+  const made = besides(name, guard)
   const rules = watched.map(({ source, derived }) => {
     const [first] = derived
     if (first === undefined) throw new InvalidInputError(`nothing is derived from ${source}`)

@@ -30,6 +30,7 @@ export async function describeTable(pool: PostgresPool, name: QualifiedName): Pr
       holds,
       nullable: row.nullable === true,
       width: row.width === null ? null : Number(row.width),
+      ...alteredBy(base, row.decimals),
     }
   })
   const indexes = (await pool.query(INDEXES, [found.oid])).rows.map((row) => ({
@@ -55,6 +56,13 @@ export async function describeTable(pool: PostgresPool, name: QualifiedName): Pr
   }
 }
 
+/** Digits behind the point are rounded, and spaces at the end do not count, without an error. */
+function alteredBy(base: string, decimals: unknown): Pick<TableColumn, 'alters'> {
+  if (base === 'real') return { alters: { numbers: 'single' } }
+  if (base === 'character' || base === 'bpchar') return { alters: { trims: true } }
+  return decimals === null ? {} : { alters: { decimals: Number(decimals) } }
+}
+
 const TABLE = `select c.oid::text as oid, c.reltuples::float8 as estimate, pg_total_relation_size(c.oid)::text as bytes,
   row_security_active(c.oid) as filtered
 from pg_class c where c.oid = to_regclass($1) and c.relkind in ('r', 'p')`
@@ -62,7 +70,9 @@ from pg_class c where c.oid = to_regclass($1) and c.relkind in ('r', 'p')`
 /** The base type is without its width: a cast to `varchar(5)` would cut a key in silence. */
 const COLUMNS = `select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type, format_type(a.atttypid, -1) as base,
   not a.attnotnull as nullable,
-  case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end as width
+  case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end as width,
+  case when a.atttypmod >= 4 and a.atttypid = 'numeric'::regtype then (((a.atttypmod - 4) & 2047) # 1024) - 1024
+    when a.atttypmod >= 0 and a.atttypid in ('timestamp'::regtype, 'timestamptz'::regtype) then a.atttypmod end as decimals
 from pg_attribute a where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`
 
 /** An index that is still being made, or whose making was cut short, is not valid: no query uses it. */

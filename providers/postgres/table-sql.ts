@@ -1,12 +1,6 @@
 import type { RowKey } from '../../src/row-key.ts'
-import {
-  assertKey,
-  assertPageLimit,
-  assertParts,
-  columnOf,
-  headColumn,
-  keyAliases,
-} from '../../src/sql/table-checks.ts'
+import { assertKey, type KeyColumns, keyAliases, looksLikeUuid } from '../../src/sql/key-columns.ts'
+import { assertPageLimit, columnOf, headColumn } from '../../src/sql/table-checks.ts'
 import type { HeadQuery, PageQuery } from '../../src/table.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
@@ -44,10 +38,10 @@ export function pageSql(
 function equalTo(known: KnownTable, column: string, text: string, values: unknown[]): string {
   const { name, holds } = columnOf(known, column)
   const value = `$${values.push(text)}::text::${known.types.get(column)}`
-  return holds === 'text' && UUID.test(text) ? `lower(${quote(name)}) = lower(${value})` : `${quote(name)} = ${value}`
+  return holds === 'text' && looksLikeUuid(text)
+    ? `lower(${quote(name)}) = lower(${value})`
+    : `${quote(name)} = ${value}`
 }
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** Counts by the first characters or bytes: `$1` is the prefix, `$2` the length. */
 export function headsSql(known: KnownTable, query: HeadQuery): string {
@@ -67,18 +61,8 @@ function groupOf(known: KnownTable, by: string): string {
   return holds === 'bytes' ? `encode(${quote(name)}, 'hex')` : `${quote(name)}::text`
 }
 
-/** The last key of each of `parts` parts of about the same number of rows, without the last part's. */
-export function splitsSql(known: KnownTable, parts: number): KeyedSql {
-  assertParts(parts)
-  const { key, order, keys } = keyColumns(known)
-  const text = `select ${keys.join(', ')} from (
-  select ${key}, row_number() over (order by ${order}) as at, count(*) over () as total from ${known.name.quoted}) as rows
-where at < total and at * ${parts} / total > (at - 1) * ${parts} / total order by at`
-  return { text, values: [], keys }
-}
-
 /** The key as text under names that no column has, and what rows are ordered by. */
-export function keyColumns(known: KnownTable): { key: string; order: string; keys: string[] } {
+export function keyColumns(known: KnownTable): KeyColumns {
   const columns = known.description.primaryKey.map(quote)
   const keys = keyAliases(known)
   return {

@@ -1,8 +1,8 @@
 import { assertText } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, TableError } from '../../src/errors.ts'
 import { codeOf } from '../../src/sql/faults.ts'
+import { splitsSql } from '../../src/sql/key-columns.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
-import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { Table, TableDescription } from '../../src/table.ts'
 import {
   assertConnection,
@@ -15,8 +15,8 @@ import { postgresTableError } from './faults.ts'
 import { postgresJobs } from './jobs.ts'
 import { changeStatements } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
-import { qualifiedName, quote } from './table-name.ts'
-import { headsSql, pageSql, splitsSql } from './table-sql.ts'
+import { jobsName, qualifiedName } from './table-name.ts'
+import { headsSql, keyColumns, pageSql } from './table-sql.ts'
 import { writeChanges } from './table-write.ts'
 
 /** A table of PostgreSQL whose rows are encrypted. */
@@ -92,7 +92,13 @@ export function postgresTable(options: PostgresTableOptions): Table {
       }),
     write: (changes, job) =>
       call(async (pool) =>
-        writeChanges(pool, { known: await shape(pool), jobs: jobsName(name, options), lockTimeoutMs, changes, job }),
+        writeChanges(pool, {
+          known: await shape(pool),
+          jobs: jobsName(name, options.jobs),
+          lockTimeoutMs,
+          changes,
+          job,
+        }),
       ),
     countHeads: (query) =>
       call(async (pool) => {
@@ -105,9 +111,10 @@ export function postgresTable(options: PostgresTableOptions): Table {
       }),
     splits: (parts) =>
       call(async (pool) => {
-        const { text, keys } = splitsSql(await shape(pool), parts)
-        const { rows } = await pool.query(text)
-        return splitRows(rows, keys).map(({ key }) => key)
+        const shown = await shape(pool)
+        const key = keyColumns(shown)
+        const { rows } = await pool.query(splitsSql(key, shown.name.quoted, parts, '/'))
+        return splitRows(rows, key.keys).map((row) => row.key)
       }),
     lag: () =>
       call(async (pool) => {
@@ -120,14 +127,13 @@ export function postgresTable(options: PostgresTableOptions): Table {
         }
         return Number(rows[0]?.ms ?? 0)
       }),
-    migrates: true,
     changeSql: async (change) => changeStatements(name, change),
     run: (statements) =>
       call(async (pool) => {
         for (const statement of statements) await pool.query(statement)
         known = undefined
       }),
-    jobs: postgresJobs(jobsName(name, options), call),
+    jobs: postgresJobs(jobsName(name, options.jobs), call),
     close: async () => {
       closed = true
       await (await connected?.catch(() => undefined))?.close()
@@ -141,11 +147,6 @@ const NO_VALUE = new Set(['22P02', '22003', '22007', '22008'])
 /** Without `pg_monitor` the rows of replicas are there, and what they say is null. */
 const LAG = `select coalesce(max(extract(epoch from replay_lag)) * 1000, 0)::float8 as ms,
   coalesce(bool_or(state is null), false) as hidden from pg_stat_replication`
-
-function jobsName({ schema }: QualifiedName, { jobs }: PostgresTableOptions): string {
-  if (jobs !== undefined) return qualifiedName(jobs).quoted
-  return schema === undefined ? quote('strongroom_jobs') : `${quote(schema)}.${quote('strongroom_jobs')}`
-}
 
 /** A census reads a whole table, and an index takes as long to make. */
 const ANSWER_TIMEOUT_MS = 86_400_000

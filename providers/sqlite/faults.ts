@@ -59,6 +59,8 @@ export function sqliteError(place: string, error: unknown): Error {
 export function sqliteTableError(place: string, error: unknown): Error {
   return tableError(place, error, (thrown) => {
     if (isMissing(thrown)) return ['misconfigured', 'a table does not exist']
+    if (/^error in (view|trigger|index|table)|after drop column/.test(messageOf(thrown)))
+      return ['misconfigured', 'a view, trigger, index or constraint uses a column: change it first, see the cause']
     return TABLE_MEANINGS[resultCode(thrown)] ?? meaningOf(thrown)
   })
 }

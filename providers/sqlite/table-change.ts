@@ -1,8 +1,9 @@
-import { InvalidInputError, TableError } from '../../src/errors.ts'
+import { InvalidInputError } from '../../src/errors.ts'
 import type { QualifiedName } from '../../src/sql/table-name.ts'
 import type { TableChange, TableGuard } from '../../src/table.ts'
+import { type Declared, isConstrained, REBUILD, rebuildSql } from './rebuild.ts'
 import type { KnownTable } from './table-description.ts'
-import { quote } from './table-name.ts'
+import { besides, quote } from './table-name.ts'
 
 /** Begins a statement whose failure only says that what it does was done before: SQLite has no `if not exists` for columns. */
 export const IF_NEEDED = '-- if needed\n'
@@ -17,33 +18,38 @@ export function wasDone(statement: string, error: unknown): boolean {
 /**
  * The statements of a change to a table; each is run as one transaction, also where it is several.
  *
- * @throws InvalidInputError; TableError for what SQLite cannot change
+ * @throws InvalidInputError; TableError where the declaration of the table is not understood
  */
-export function changeStatements({ name, description }: KnownTable, change: TableChange): string[] {
+export function changeStatements(known: KnownTable, declared: Declared, change: TableChange): string[] {
+  const { name, description } = known
   const table = name.quoted
   switch (change.kind) {
     case 'add-column': {
       const type = change.type === undefined ? { text: 'text', bytes: 'blob' }[change.holds] : typeName(change.type)
       return [`${IF_NEEDED}alter table ${table} add column ${quote(change.column)} ${type}`]
     }
-    case 'drop-column':
-      return [`${IF_NEEDED}alter table ${table} drop column ${quote(change.column)}`]
+    case 'drop-column': {
+      const isThere = description.columns.some(({ name: column }) => column === change.column)
+      if (isThere && isConstrained(declared, change.column)) return [`${REBUILD}${rebuildSql(known, declared, change)}`]
+      const covering = description.indexes.filter(({ columns }) => columns.includes(change.column))
+      const drops = covering.map(({ name: index }) => `drop index if exists ${besides(name, index)};\n`)
+      return [`${IF_NEEDED}${drops.join('')}alter table ${table} drop column ${quote(change.column)}`]
+    }
     case 'allow-null':
     case 'refuse-null': {
       const found = description.columns.find(({ name: column }) => column === change.column)
       if (found === undefined) throw new InvalidInputError(`table ${name.text} has no column ${change.column}`)
       if (found.nullable === (change.kind === 'allow-null')) return []
-      throw new TableError(
-        'misconfigured',
-        `sqlite ${name.text}: SQLite cannot change whether ${change.column} may be null without making the table anew`,
-      )
+      if (!altersNulls(known)) return [`${REBUILD}${rebuildSql(known, declared, change)}`]
+      const verb = change.kind === 'allow-null' ? 'drop' : 'set'
+      return [`alter table ${table} alter column ${quote(change.column)} ${verb} not null`]
     }
     case 'add-index':
       return [
-        `create index if not exists ${within(name, change.index)} on ${quote(name.table)} (${quote(change.column)})`,
+        `create index if not exists ${besides(name, change.index)} on ${quote(name.table)} (${quote(change.column)})`,
       ]
     case 'drop-index':
-      return [`drop index if exists ${within(name, change.index)}`]
+      return [`drop index if exists ${besides(name, change.index)}`]
     case 'guard':
       return [[dropGuard(name, change.guard.name), guardSql(name, description.primaryKey, change.guard)].join(';\n')]
     case 'unguard':
@@ -58,12 +64,13 @@ export function changeStatements({ name, description }: KnownTable, change: Tabl
   }
 }
 
-function within({ schema }: QualifiedName, name: string): string {
-  return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
+/** Since 3.53; before it, such a table is made anew. */
+function altersNulls({ version: [major = 0, minor = 0] }: KnownTable): boolean {
+  return major > 3 || (major === 3 && minor >= 53)
 }
 
 function dropGuard(name: QualifiedName, guard: string): string {
-  return `drop trigger if exists ${within(name, guard)}`
+  return `drop trigger if exists ${besides(name, guard)}`
 }
 
 /** A trigger of SQLite cannot change the row that is about to be written, so that it updates the row behind it, in the same statement. */
@@ -76,7 +83,7 @@ function guardSql(name: QualifiedName, primaryKey: readonly string[], { name: gu
     const emptied = derived.map((column) => `${quote(column)} = null`).join(', ')
     return `  update ${quote(name.table)} set ${emptied} where ${row} and not (${same(source)}) and ${same(first)};\n`
   })
-  return `create trigger ${within(name, guard)} after update on ${quote(name.table)} for each row
+  return `create trigger ${besides(name, guard)} after update on ${quote(name.table)} for each row
 begin
 ${rules.join('')}end`
 }

@@ -9,6 +9,10 @@ import { rowsOf } from './transaction.ts'
 export interface KnownTable {
   readonly name: QualifiedName
   readonly description: TableDescription
+  /** Of texts, as a `TextDecoder` calls it. */
+  readonly encoding: string
+  /** Of SQLite, for example [3, 53, 2]. */
+  readonly version: readonly number[]
 }
 
 /** Reads the catalogue. @throws TableError when there is no such table, or it has no primary key, or rows without one */
@@ -46,7 +50,10 @@ export function describeTable(database: SqliteDatabase, name: QualifiedName): Kn
     estimatedRows: Number(counted?.n),
     bytes: sizeOf(database, name.table, schema),
   }
-  return { name, description }
+  const [encoded] = rowsOf(database, 'pragma encoding')
+  const [versioned] = rowsOf(database, 'select sqlite_version() as version')
+  const version = String(versioned?.version).split('.').map(Number)
+  return { name, description, encoding: String(encoded?.encoding).toLowerCase(), version }
 }
 
 /** By the affinity of the declared type, which is all that a type is here: widths are not kept, so that nothing is cut. */
@@ -61,7 +68,16 @@ function columnOf(row: Row, primaryKey: readonly string[]): TableColumn {
         ? 'bytes'
         : 'other'
   const name = String(row.name)
-  return { name, type, holds, nullable: Number(row.filled) === 0 && !primaryKey.includes(name), width: null }
+  const nullable = Number(row.filled) === 0 && !primaryKey.includes(name)
+  const numbers = numbersOf(type)
+  return { name, type, holds, nullable, width: null, ...(numbers && { alters: { numbers } }) }
+}
+
+/** What becomes of a text of a number, by the affinity of a column. https://sqlite.org/datatype3.html */
+function numbersOf(type: string): 'double' | 'integer or double' | undefined {
+  if (/int/i.test(type)) return 'integer or double'
+  if (type === '' || /char|clob|text|blob/i.test(type)) return undefined
+  return /real|floa|doub/i.test(type) ? 'double' : 'integer or double'
 }
 
 function indexesOf(database: SqliteDatabase, table: string, schema: string): TableIndex[] {

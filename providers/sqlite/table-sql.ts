@@ -1,14 +1,9 @@
 import { InvalidInputError, TableError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
-import {
-  assertKey,
-  assertPageLimit,
-  assertParts,
-  columnOf,
-  headColumn,
-  keyAliases,
-} from '../../src/sql/table-checks.ts'
-import type { HeadQuery, PageQuery } from '../../src/table.ts'
+import { assertKey, type KeyColumns, keyAliases, looksLikeUuid } from '../../src/sql/key-columns.ts'
+import { assertPageLimit, columnOf, headColumn, splitRows } from '../../src/sql/table-checks.ts'
+import type { Cell, HeadQuery, PageQuery, TableRow } from '../../src/table.ts'
+import { exactCell, rawCell, textOf, withTexts } from './cell-text.ts'
 import type { Row } from './database.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
@@ -25,8 +20,13 @@ export function pageSql(known: KnownTable, query: PageQuery): KeyedSql {
   const { columns, texts = [], after, until, equals = {}, limit } = query
   assertPageLimit(limit)
   const { key, order, keys } = keyColumns(known)
-  const wanted = columns.filter((column) => !texts.includes(column)).map((column) => cellOf(known, column))
-  const asText = texts.map((column) => `${textOf(known, column)} as ${quote(column)}`)
+  const wanted = columns
+    .filter((column) => !texts.includes(column))
+    .map((column) => `${exactCell(columnSql(known, column))} as ${quote(column)}`)
+  const asText = texts.flatMap((column, at) => [
+    `${rawCell(columnSql(known, column))} as ${quote(column)}`,
+    `typeof(${columnSql(known, column)}) = 'text' as ${textAlias(at)}`,
+  ])
   const values: unknown[] = []
   const bound = (operator: string, row: RowKey) => {
     values.push(...keyValues(known, row))
@@ -38,6 +38,32 @@ export function pageSql(known: KnownTable, query: PageQuery): KeyedSql {
   const sql = `select ${[key, ...wanted, ...asText].join(', ')} from ${known.name.quoted} as t
 ${where.length === 0 ? '' : `where ${where.join(' and ')} `}order by ${order} limit ${limit}`
   return { sql, values, keys }
+}
+
+/** The rows of a page. */
+export function pageRows(
+  known: KnownTable,
+  { texts = [] }: PageQuery,
+  rows: readonly Row[],
+  keys: readonly string[],
+): TableRow[] {
+  const split = splitRows(rows.map(withTexts), [...keys, ...texts.map((_, at) => textAlias(at))])
+  return split.map(({ key, values }) => {
+    const read: Record<string, Cell> = { ...values }
+    for (const [at, column] of texts.entries()) {
+      if (key[keys.length + at] === '1') read[column] = textOf(values[column] as Uint8Array, known.encoding)
+    }
+    return { key: key.slice(0, keys.length), values: read }
+  })
+}
+
+function textAlias(at: number): string {
+  return `strongroom_text_${at}`
+}
+
+/** A column of the table `t`. @throws InvalidInputError when there is none of this name */
+export function columnSql(known: KnownTable, name: string): string {
+  return `t.${quote(columnOf(known, name).name)}`
 }
 
 /** Counts by the first characters or bytes. A value of another type than the column's is not ours. */
@@ -55,18 +81,8 @@ export function headsSql(known: KnownTable, query: HeadQuery): { sql: string; va
   return { sql, values: size === 0 ? [] : [typeof prefix === 'string' ? prefix : Buffer.from(prefix)] }
 }
 
-/** The last key of each of `parts` parts of about the same number of rows, without the last part's. */
-export function splitsSql(known: KnownTable, parts: number): { sql: string; keys: readonly string[] } {
-  assertParts(parts)
-  const { key, order, keys } = keyColumns(known)
-  const sql = `select ${keys.join(', ')} from (
-  select ${key}, row_number() over (order by ${order}) as at, count(*) over () as total from ${known.name.quoted} as t)
-where at < total and at * ${parts} / total > (at - 1) * ${parts} / total order by at`
-  return { sql, keys }
-}
-
 /** The key as text under names that no column has, and what rows are ordered by. */
-export function keyColumns(known: KnownTable): { key: string; order: string; keys: string[] } {
+export function keyColumns(known: KnownTable): KeyColumns {
   const keys = keyAliases(known)
   const columns = known.description.primaryKey.map((name) => ({ name, column: `t.${quote(name)}` }))
   const texts = columns.map(({ name, column }, at) => {
@@ -95,22 +111,10 @@ export function keyValues(known: KnownTable, key: RowKey): (string | Buffer)[] {
   })
 }
 
-/** A column as text, of any type. */
-export function textOf(known: KnownTable, name: string): string {
-  const column = `t.${quote(columnOf(known, name).name)}`
-  return `case typeof(${column}) when 'blob' then hex(${column}) else cast(${column} as text) end`
-}
-
 /** A column as the text that rows are identified by: that of bytes is lower-case hexadecimal. */
 function groupOf(known: KnownTable, name: string): string {
   const column = `t.${quote(columnOf(known, name).name)}`
   return `case typeof(${column}) when 'blob' then lower(hex(${column})) else cast(${column} as text) end`
-}
-
-/** Numbers as text: above 2^53 one driver rounds them and the other refuses. */
-function cellOf(known: KnownTable, name: string): string {
-  const column = `t.${quote(columnOf(known, name).name)}`
-  return `case when typeof(${column}) in ('integer', 'real') then cast(${column} as text) else ${column} end as ${quote(name)}`
 }
 
 function isBytes(known: KnownTable, name: string): boolean {
@@ -124,7 +128,5 @@ function equalTo(known: KnownTable, name: string, text: string, values: unknown[
   const column = `t.${quote(name)}`
   values.push(text)
   // A blob in a column of any type may be that value as well.
-  return [`(${UUID.test(text) ? `lower(${column}) = lower(?)` : `${column} = ?`} or typeof(${column}) = 'blob')`]
+  return [`(${looksLikeUuid(text) ? `lower(${column}) = lower(?)` : `${column} = ?`} or typeof(${column}) = 'blob')`]
 }
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i

@@ -2,11 +2,12 @@ import { InvalidInputError } from '../../src/errors.ts'
 import type { JobWrite } from '../../src/job.ts'
 import { columnOf, comparedColumn, groupChanges } from '../../src/sql/table-checks.ts'
 import type { Cell, RowChange } from '../../src/table.ts'
+import { isSame, numberOrText, sameValues } from './cell-text.ts'
 import type { SqliteDatabase } from './database.ts'
 import { saveJob } from './jobs.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
-import { keyValues, textOf } from './table-sql.ts'
+import { columnSql, keyValues } from './table-sql.ts'
 
 /** A statement for changes of one shape, with the values of each and its place in what was given. */
 export interface Batch {
@@ -20,20 +21,24 @@ export function batchesOf(known: KnownTable, changes: readonly RowChange[]): Bat
     const [{ change: first }] = group as [{ change: RowChange; at: number }]
     const { expected, expectedTexts = {}, set } = first
     const names = { expected: Object.keys(expected), texts: Object.keys(expectedTexts), set: Object.keys(set) }
+    const isNumeric = (name: string) => columnOf(known, name).alters?.numbers !== undefined
     const assigned = names.set.map((name) => `${quote(columnOf(known, name).name)} = ?`)
     const conditions = [
       ...known.description.primaryKey.map((name) => `t.${quote(name)} = ?`),
       // Byte for byte, whatever collation the column has; null is a value like any other.
-      ...names.expected.map((name) => `t.${quote(comparedColumn(known, name).name)} collate binary is ?`),
-      ...names.texts.map((name) => `(${textOf(known, name)}) collate binary is ?`),
+      ...names.expected.map((name) => isSame(columnSql(known, comparedColumn(known, name).name))),
+      ...names.texts.map((name) => isSame(columnSql(known, name))),
     ]
     const rows = group.map(({ change, at }) => ({
       at,
       values: [
-        ...names.set.map((name) => cell(change.set[name])),
+        ...names.set.map((name) => {
+          const sent = cell(change.set[name])
+          return isNumeric(name) ? numberOrText(sent) : sent
+        }),
         ...keyValues(known, change.key),
-        ...names.expected.map((name) => cell(change.expected[name])),
-        ...names.texts.map((name) => cell(change.expectedTexts?.[name])),
+        ...names.expected.flatMap((name) => sameValues(cell(change.expected[name]))),
+        ...names.texts.flatMap((name) => sameValues(cell(change.expectedTexts?.[name]))),
       ],
     }))
     return {

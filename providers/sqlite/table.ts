@@ -1,10 +1,9 @@
 import { assertText } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
-import type { RowKey } from '../../src/row-key.ts'
+import { splitsSql } from '../../src/sql/key-columns.ts'
 import { assertWithin } from '../../src/sql/key-store-limits.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
-import type { QualifiedName } from '../../src/sql/table-name.ts'
-import type { HeadCount, Table, TableDescription, TableRow } from '../../src/table.ts'
+import type { HeadCount, Table, TableDescription } from '../../src/table.ts'
 import {
   assertConnection,
   type Opened,
@@ -15,12 +14,13 @@ import {
 } from './database.ts'
 import { sqliteTableError } from './faults.ts'
 import { sqliteJobs } from './jobs.ts'
+import { assertOneDifference, declaredAs, REBUILD, shapeOf } from './rebuild.ts'
 import { changeStatements, wasDone } from './table-change.ts'
 import { describeTable, type KnownTable } from './table-description.ts'
-import { qualifiedName, quote } from './table-name.ts'
-import { assertKeys, headsSql, pageSql, splitsSql } from './table-sql.ts'
+import { jobsName, qualifiedName } from './table-name.ts'
+import { assertKeys, headsSql, keyColumns, pageRows, pageSql } from './table-sql.ts'
 import { batchesOf, writeBatches } from './table-write.ts'
-import { inTransaction, rowsOf } from './transaction.ts'
+import { inTransaction, rowsOf, type TransactionMode } from './transaction.ts'
 
 /** A table of SQLite whose rows are encrypted. */
 export interface SqliteTableOptions extends SqliteConnection {
@@ -45,12 +45,12 @@ export function sqliteTable(options: SqliteTableOptions): Table {
   assertWithin('lockTimeoutMs', waitMs, 10, 600_000)
   const name = qualifiedName(options.table)
   const place = `sqlite ${name.text}`
-  const jobs = jobsName(name, options)
+  const jobs = jobsName(name, options.jobs)
   let opened: Promise<Opened> | undefined
   let known: KnownTable | undefined
   let closed = false
 
-  async function transact<Result>(mode: 'read' | 'write', work: (database: SqliteDatabase) => Result): Promise<Result> {
+  async function transact<Result>(mode: TransactionMode, work: (database: SqliteDatabase) => Result): Promise<Result> {
     if (closed) throw new ClosedError('sqliteTable')
     try {
       opened ??= openSqlite(options)
@@ -71,15 +71,18 @@ export function sqliteTable(options: SqliteTableOptions): Table {
   }
 
   /** Rows that have a key. */
-  function keyed(
-    database: SqliteDatabase,
-    sql: string,
-    values: readonly unknown[],
-    keys: readonly string[],
-  ): TableRow[] {
+  function keyed(database: SqliteDatabase, sql: string, values: readonly unknown[], keys: readonly string[]): Row[] {
     const rows = rowsOf(database, sql, ...values)
     assertKeys(shape(database), rows, keys)
-    return splitRows(rows, keys)
+    return rows
+  }
+
+  function rebuild(database: SqliteDatabase, statement: string): void {
+    known = undefined
+    const shown = shape(database)
+    const before = shapeOf(database, shown)
+    database.exec(statement)
+    assertOneDifference(shown, before, shapeOf(database, shown))
   }
 
   return {
@@ -91,8 +94,9 @@ export function sqliteTable(options: SqliteTableOptions): Table {
       }),
     page: (query) =>
       transact('read', (database) => {
-        const { sql, values, keys } = pageSql(shape(database), query)
-        return keyed(database, sql, values, keys)
+        const shown = shape(database)
+        const { sql, values, keys } = pageSql(shown, query)
+        return pageRows(shown, query, keyed(database, sql, values, keys), keys)
       }),
     write: async (changes, job) => {
       const batches = batchesOf(await transact('read', shape), changes)
@@ -106,24 +110,22 @@ export function sqliteTable(options: SqliteTableOptions): Table {
       }),
     splits: (parts) =>
       transact('read', (database) => {
-        const { sql, keys } = splitsSql(shape(database), parts)
-        return keyed(database, sql, [], keys).map(({ key }): RowKey => key)
+        const shown = shape(database)
+        const key = keyColumns(shown)
+        const sql = splitsSql(key, `${shown.name.quoted} as t`, parts, '/')
+        return splitRows(keyed(database, sql, [], key.keys), key.keys).map((row) => row.key)
       }),
     lag: async () => 0,
     changeSql: (change) =>
       transact('read', (database) => {
         known = undefined
-        return changeStatements(shape(database), change)
+        const shown = shape(database)
+        return changeStatements(shown, declaredAs(database, shown), change)
       }),
     run: async (statements) => {
       for (const statement of statements) {
-        await transact('write', (database) => {
-          try {
-            database.exec(statement)
-          } catch (error) {
-            if (!wasDone(statement, error)) throw error
-          }
-        })
+        if (statement.startsWith(REBUILD)) await transact('rebuild', (database) => rebuild(database, statement))
+        else await transact('write', (database) => runOne(database, statement))
       }
       known = undefined
     },
@@ -136,11 +138,14 @@ export function sqliteTable(options: SqliteTableOptions): Table {
   }
 }
 
-function headCount({ head, by_there: by, rows_there: rows }: Row): HeadCount {
-  return { head: head as string | Uint8Array | null, by: by as string | null, rows: Number(rows) }
+function runOne(database: SqliteDatabase, statement: string): void {
+  try {
+    database.exec(statement)
+  } catch (error) {
+    if (!wasDone(statement, error)) throw error
+  }
 }
 
-function jobsName({ schema }: QualifiedName, { jobs }: SqliteTableOptions): string {
-  if (jobs !== undefined) return qualifiedName(jobs).quoted
-  return schema === undefined ? quote('strongroom_jobs') : `${quote(schema)}.${quote('strongroom_jobs')}`
+function headCount({ head, by_there: by, rows_there: rows }: Row): HeadCount {
+  return { head: head as string | Uint8Array | null, by: by as string | null, rows: Number(rows) }
 }

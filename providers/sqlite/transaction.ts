@@ -2,10 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Row, SqliteDatabase } from './database.ts'
 import { isBusy } from './faults.ts'
 
+/** What a transaction is for. */
+export type TransactionMode = 'read' | 'write' | 'rebuild'
+
 /** How work is done in a transaction. */
 export interface TransactionOptions {
-  /** `write` takes the lock of the writer at once: one who reads first and writes then could not be let through. */
-  readonly mode: 'read' | 'write'
+  /**
+   * `write` takes the lock of the writer at once: one who reads first and writes then could not be let through. `rebuild` does
+   * the same, and follows no foreign keys.
+   */
+  readonly mode: TransactionMode
   /** ms to wait for other connections. */
   readonly waitMs: number
 }
@@ -38,14 +44,18 @@ export function rowsOf(database: SqliteDatabase, sql: string, ...values: unknown
 /** Durable also where the connection is told to sync less; its settings are given back as they were. */
 function attempt<Result>(
   database: SqliteDatabase,
-  mode: TransactionOptions['mode'],
+  mode: TransactionMode,
   work: (database: SqliteDatabase) => Result,
 ): Result {
-  const before = { busy_timeout: pragma(database, 'busy_timeout'), synchronous: pragma(database, 'synchronous') }
+  const set: [name: string, before: number][] = []
   try {
-    database.exec('pragma busy_timeout = 0')
-    if (mode === 'write' && before.synchronous < FULL) database.exec(`pragma synchronous = ${FULL}`)
-    database.exec(mode === 'write' ? 'begin immediate' : 'begin')
+    for (const [name, wanted] of settings(mode)) {
+      const before = pragma(database, name)
+      if (before === wanted || (name === 'synchronous' && before > wanted)) continue
+      set.push([name, before])
+      database.exec(`pragma ${name} = ${wanted}`)
+    }
+    database.exec(mode === 'read' ? 'begin' : 'begin immediate')
     try {
       const result = work(database)
       database.exec('commit')
@@ -57,9 +67,21 @@ function attempt<Result>(
       throw error
     }
   } finally {
-    if (mode === 'write' && before.synchronous < FULL) restore(database, `synchronous = ${before.synchronous}`)
-    restore(database, `busy_timeout = ${before.busy_timeout}`)
+    for (const [name, before] of set.toReversed()) restore(database, `${name} = ${before}`)
   }
+}
+
+function settings(mode: TransactionMode): [name: string, wanted: number][] {
+  return [
+    ['busy_timeout', 0],
+    ...(mode === 'read' ? [] : [['synchronous', FULL] as [string, number]]),
+    ...(mode === 'rebuild'
+      ? ([
+          ['foreign_keys', 0],
+          ['legacy_alter_table', 1],
+        ] as [string, number][])
+      : []),
+  ]
 }
 
 const FULL = 2

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer'
 import { InvalidInputError, JobBusyError, JobLostError } from '../../src/errors.ts'
 import { type JobProgress, NO_PROGRESS } from '../../src/job.ts'
 import type { RowKey } from '../../src/row-key.ts'
-import type { RowChange } from '../../src/table.ts'
+import type { RowChange, TableRow } from '../../src/table.ts'
 import { type ConformanceCase, casesOf } from './conformance-case.ts'
 import { changePromises } from './table-changes.ts'
 import { row, type TableHarness, type TablePromises } from './table-harness.ts'
@@ -164,6 +164,28 @@ const writePromises: TablePromises = {
     deepEqual(await table.write([change('2001-02-27', null)]), [false])
     deepEqual(await table.write([change('2001-02-28', '1999-12-31')]), [true])
     equal((await rows())[0]?.born, '1999-12-31')
+  },
+  'reads any column as a text by which exactly its value is found again': async ({ table, insert, rows }) => {
+    const texts = ['Straße ', 'straße ', 'Straße', '1', '1.0', '']
+    await insert(texts.map((note, at) => row(1, String(at), note)))
+    const page = await table.page({ columns: [], texts: ['note', 'born'], limit: 10 })
+    deepEqual(
+      page.map(({ values }) => values.note),
+      texts,
+    )
+    const change = ({ key, values }: TableRow, note: string): RowChange => ({
+      key,
+      expected: {},
+      expectedTexts: { note, born: values.born as string },
+      set: { note: 'found' },
+    })
+    for (const [at, read] of page.entries()) {
+      const others = texts.filter((_, other) => other !== at).map((note) => change(read, note))
+      deepEqual(await table.write(others), Array(others.length).fill(false))
+    }
+    const made = await table.write(page.map((read) => change(read, read.values.note as string)))
+    deepEqual(made, Array(texts.length).fill(true))
+    ok((await rows()).every(({ note }) => note === 'found'))
   },
   'writes ten thousand rows in one call': async ({ table, insert, rows }) => {
     const all = many(10_000)

@@ -4,6 +4,7 @@ import { isSwapped, layoutOf } from './layout.ts'
 import { isSwitchedPhase } from './phase.ts'
 import { type Right, restoreRows } from './restore.ts'
 import { type MigrationOptions, type MigrationParts, type MigrationReport, runStep, type StepEnd } from './run-step.ts'
+import { stepsSql } from './steps-sql.ts'
 import {
   cleanChanges,
   columnsToAdd,
@@ -32,6 +33,8 @@ export async function runMigration(parts: MigrationParts, options: MigrationOpti
     if (held.phase === 'add') {
       const described = await parts.table.describe()
       const changes = columnsToAdd(layout, described)
+      // A change that the database cannot make later is refused now.
+      await stepsSql(parts.table, parts.migration, described, false)
       // What is to be remembered is written before the first change.
       await held.to('add', keptOf(layout, described, held.kept))
       await held.change([...changes, { kind: 'guard', guard: layout.guard }])
@@ -179,6 +182,8 @@ export async function rollbackMigration(
     if (held.phase === 'return') {
       const described = await parts.table.describe()
       if (isSwapped(parts.migration, described) === true) await held.change(returnChanges(before, after))
+      // One that was cut short may have left no guard.
+      else await held.change([{ kind: 'guard', guard: before.guard }])
       await held.to('follow')
     }
     return follow(parts, held, options)

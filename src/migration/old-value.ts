@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { looksEncrypted } from '../format/field.ts'
 import type { TableColumn } from '../table.ts'
+import { isKept } from './kept-text.ts'
 import type { MovingColumn } from './layout.ts'
 import { isSame, type OldCell, readCell, writeCell } from './typed-text.ts'
 
@@ -38,7 +39,7 @@ export async function writeOld(
 ): Promise<OldCell | undefined> {
   try {
     const cell = await cellFor(moving, value, column)
-    if (cell === undefined) return undefined
+    if (cell === undefined || !isKept(cell, column)) return undefined
     const back = await readOld(moving, cell)
     return back !== undefined && isSame(moving.field.type, back, value) ? cell : undefined
   } catch {
@@ -52,10 +53,11 @@ async function cellFor({ field, declared }: MovingColumn, value: unknown, column
   if (value === null) return null
   const plain =
     write === undefined
-      ? writeCell(field.type, value, format === undefined ? column.type : 'text')
+      ? writeCell(field.type, value, format === undefined ? column : { type: 'text' })
       : await write(value as never)
   if (plain === undefined || plain === null) return plain
   const cell = format === undefined ? plain : format.seal(plain)
+  if (column.holds === 'other') return cell
   return column.holds === 'bytes' ? asBytes(cell) : asText(cell)
 }
 

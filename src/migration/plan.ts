@@ -1,7 +1,6 @@
 import type { Table, TableIndex } from '../table.ts'
 import type { Migration } from './define-migration.ts'
 import { findColumn, indexName, layoutOf, tagWidth } from './layout.ts'
-import { assertMigrates } from './run-step.ts'
 import { type SampleOptions, type SampleReport, sampleRows } from './sample.ts'
 import { looksSwitched, type MigrationState, migrationState } from './state.ts'
 import { type StepSql, stepsSql } from './steps-sql.ts'
@@ -68,7 +67,6 @@ export async function planMigration(
   migration: Migration,
   options: SampleOptions = { rows: SAMPLE },
 ): Promise<MigrationPlan> {
-  assertMigrates(table)
   const described = await table.describe()
   const state = await migrationState(table, migration.record.name)
   const swapped = looksSwitched(migration, described, state)

@@ -122,10 +122,10 @@ export class MovingRows {
   }
 
   #expectOld({ values }: TableRow, expected: Record<string, Cell>) {
-    const expectedTexts: Record<string, string | null> = {}
+    const expectedTexts: Record<string, OldCell> = {}
     for (const { name, holds } of this.#olds.values()) {
       if (holds === 'bytes') expected[name] = values[name]
-      else expectedTexts[name] = values[name] as string | null
+      else expectedTexts[name] = values[name] as OldCell
     }
     return { expected, expectedTexts }
   }

@@ -1,4 +1,3 @@
-import { TableError } from '../errors.ts'
 import { type JobCounts, type JobProgress, NO_COUNTS } from '../job.ts'
 import type { JobOptions } from '../rotation/run-job.ts'
 import type { RowKey } from '../row-key.ts'
@@ -42,15 +41,6 @@ export interface StepEnd {
 
 const STALE_MS = 60_000
 
-/** @throws TableError on a database where migrations are not proved */
-export function assertMigrates({ name, migrates }: Table): void {
-  if (migrates === true) return
-  throw new TableError(
-    'misconfigured',
-    `${name}: migrations work on PostgreSQL; use \`strongroom reencrypt\` in place here`,
-  )
-}
-
 /** Holds the job of a migration for one step. @throws MigrationStateError, JobBusyError, and what the step throws */
 export async function runStep(
   step: MigrationStep,
@@ -61,7 +51,6 @@ export async function runStep(
   const { staleMs = STALE_MS, signal } = options
   const record = migration.record.name
   signal?.throwIfAborted()
-  assertMigrates(table)
   const { now, done: last } = await findMigrationJobs(table, record, staleMs)
   const phase = (now?.phase ?? 'none') as MigrationPhase | 'none'
   // One that is done is begun anew: forward when it was undone, and back when it was cleaned.

@@ -8,8 +8,10 @@ export function columnsToAdd(layout: Layout, described: TableDescription): Table
   for (const { old } of layout.columns) {
     if (described.primaryKey.includes(old))
       throw new ConfigError(`${layout.record}: column ${old} is part of the primary key`)
-    if (findColumn(described, old) === undefined)
-      throw new ConfigError(`${layout.record}: the table has no column ${old}`)
+    const found = findColumn(described, old)
+    if (found === undefined) throw new ConfigError(`${layout.record}: the table has no column ${old}`)
+    if (found.noText !== undefined)
+      throw new ConfigError(`${layout.record}: column ${old} (${found.type}) ${found.noText}`)
   }
   const changes: TableChange[] = []
   for (const { fresh, field } of layout.columns) {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual, TextDecoder } from 'node:util'
 import { equalBytes } from '../bytes.ts'
 import { encodeJson, parseJson } from '../format/json.ts'
 import type { ValueType } from '../format/typed-value.ts'
+import type { TableColumn } from '../table.ts'
 import { exactNumber, keepsNumbers } from './decimal.ts'
 
 /** What stands in an old column: the database's own text, or bytes where the column holds bytes. */
@@ -23,15 +24,22 @@ export function readCell(type: ValueType, cell: string | Uint8Array): unknown {
 /**
  * What an old column holds for a value: the inverse of `readCell`.
  *
- * @param sqlType the database's name of the type of the column
+ * @param column that shall hold it, as the database declares it
  * @returns undefined when the column cannot hold the value as it is
  */
-export function writeCell(type: ValueType, value: unknown, sqlType: string): string | Uint8Array | undefined {
+export function writeCell(
+  type: ValueType,
+  value: unknown,
+  { type: sqlType, alters }: Pick<TableColumn, 'type' | 'alters'>,
+): string | Uint8Array | undefined {
   switch (type) {
     case 'bytes':
       return value as Uint8Array
     case 'boolean':
-      return /bool|text|char/i.test(sqlType) ? String(value) : String(Number(value))
+      // A column may be called boolean and hold numbers.
+      return /bool|text|char|enum/i.test(sqlType) && alters?.numbers === undefined
+        ? String(value)
+        : String(Number(value))
     case 'date':
       return dateText(value as Date, sqlType)
     case 'json':

@@ -1,5 +1,4 @@
 import { InvalidInputError } from '../errors.ts'
-import type { RowKey } from '../row-key.ts'
 import type { HeadQuery, RowChange, TableColumn, TableDescription, TableRow } from '../table.ts'
 
 /** A table as messages name it, and as the database declares it. */
@@ -10,19 +9,11 @@ export interface DescribedTable {
 
 const MAX_PAGE = 10_000
 const MAX_HEAD = 64
-const MAX_PARTS = 10_000
 
 /** @throws InvalidInputError */
 export function assertPageLimit(limit: number): void {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_PAGE) {
     throw new InvalidInputError('limit must be a whole number from 1 to 10,000')
-  }
-}
-
-/** @throws InvalidInputError */
-export function assertParts(parts: number): void {
-  if (!Number.isSafeInteger(parts) || parts < 1 || parts > MAX_PARTS) {
-    throw new InvalidInputError('parts must be a whole number from 1 to 10,000')
   }
 }
 
@@ -54,18 +45,6 @@ export function comparedColumn(known: DescribedTable, column: string): TableColu
     throw new InvalidInputError(`${known.name.text}.${column} is compared as text: use expectedTexts`)
   }
   return found
-}
-
-/** @throws InvalidInputError when a key has another number of columns than that of the table */
-export function assertKey({ description }: DescribedTable, key: RowKey): void {
-  if (key.length !== description.primaryKey.length) {
-    throw new InvalidInputError(`a key has ${description.primaryKey.length} columns, received ${key.length}`)
-  }
-}
-
-/** Names under which a statement returns the columns of the key, and which no column has. */
-export function keyAliases({ description }: DescribedTable): string[] {
-  return description.primaryKey.map((_, at) => `strongroom_key_${at}`)
 }
 
 /** The rows of a page that have their keys under `keys`. */

@@ -22,3 +22,8 @@ export function readTableName(
   const [schema, table] = parts.length === 2 ? parts : [undefined, parts[0]]
   return { schema, table: table as string, quoted: parts.map(quote).join('.'), text }
 }
+
+/** Another thing of the schema of a table, such as an index or a trigger, as SQL. */
+export function besidesTable({ schema }: QualifiedName, name: string, quote: (name: string) => string): string {
+  return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
+}

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type SqliteDatabase, sqliteTable } from '../../../providers/sqlite/index.ts'
 import { type SampleRow, tableConformance } from '../../../providers/testing/index.ts'
+import type { TableChange } from '../../../src/table.ts'
 
 /** What a table in SQLite promises, whichever driver opens the file. */
 export function testTable(openFile: (path: string) => SqliteDatabase): void {
@@ -166,6 +167,113 @@ export function testTable(openFile: (path: string) => SqliteDatabase): void {
     expect(indexes).toContainEqual({ name: 'part', columns: ['a'], unique: false })
     expect(indexes).toContainEqual({ name: 'whole', columns: ['a', 'f'], unique: true })
     expect(bytes).toBeGreaterThan(0)
+  })
+
+  test('reads a cell of any type as what it is, finds it again, and writes it back', async () => {
+    const { database, table } = made('create table cells (id integer primary key, a any, b real, c numeric, d text)')
+    const insert = database.prepare('insert into cells (id, a, b, c, d) values (?, ?, ?, ?, ?)')
+    const numbers = [0.1, 0.1 + 0.2, 1e300 * 1e10, 5e-324, 4, 2 ** 53, 1 / 3]
+    for (const [at, number] of numbers.entries()) insert.run(at, number, number, number, 'x')
+    insert.run(10, Buffer.from([0xff, 0xfe]), null, null, Buffer.from('bytes'))
+    database.exec(`insert into cells values (11, 9223372036854775807, 9223372036854775807, '1.50', '1.50');
+      insert into cells values (12, cast(x'6661c3' as text), 'text', '0x10', '')`)
+    const cells = table('cells')
+    const texts = ['a', 'b', 'c', 'd']
+    const page = await cells.page({ columns: [], texts, limit: 50 })
+    const read = new Map(page.map(({ key, values }) => [key[0], Object.values(values)]))
+    expect(read.get('0')).toEqual(['0.1', '0.1', '0.1', 'x'])
+    expect(read.get('1')).toEqual(['0.30000000000000004', '0.30000000000000004', '0.30000000000000004', 'x'])
+    expect(read.get('2')).toEqual(['Infinity', 'Infinity', 'Infinity', 'x'])
+    expect(read.get('3')).toEqual(['5e-324', '5e-324', '5e-324', 'x'])
+    expect(read.get('4')).toEqual(['4', '4', '4', 'x'])
+    expect(read.get('10')?.map((cell) => cell && Buffer.from(cell as Uint8Array))).toEqual([
+      Buffer.from([0xff, 0xfe]),
+      null,
+      null,
+      Buffer.from('bytes'),
+    ])
+    expect(read.get('11')).toEqual(['9223372036854775807', '9223372036854776000', '1.5', '1.50'])
+    // What is no text is not mended, and is no bytes of a blob either.
+    expect(read.get('12')).toEqual([Buffer.from('6661c3', 'hex'), 'text', '0x10', ''])
+    const same = page.filter(({ key }) => key[0] !== '12')
+    const change = ({ key, values }: (typeof page)[number]) => ({
+      key,
+      expected: {},
+      expectedTexts: values as Record<string, string>,
+      set: Object.fromEntries(Object.entries(values).filter(([, cell]) => !(cell instanceof Uint8Array))),
+    })
+    const before = rowsOf(database, 'select id, typeof(b) as b, typeof(c) as c, typeof(d) as d, b as number from cells')
+    expect(await cells.write(same.map(change))).not.toContain(false)
+    expect(await cells.page({ columns: [], texts, limit: 50 })).toEqual(page)
+    expect(
+      rowsOf(database, 'select id, typeof(b) as b, typeof(c) as c, typeof(d) as d, b as number from cells'),
+    ).toEqual(before)
+    const near = { key: ['0'], expected: {}, expectedTexts: { b: '0.10000000000000002' }, set: { d: 'y' } }
+    const blob = { key: ['10'], expected: {}, expectedTexts: { d: 'bytes' }, set: { d: 'y' } }
+    const mended = { key: ['12'], expected: {}, expectedTexts: { a: 'fa\ufffd' }, set: { d: 'y' } }
+    expect(await cells.write([near, blob, mended])).toEqual([false, false, false])
+  })
+
+  test('makes a table anew where a constraint of its declaration is about a column, and loses nothing else', async () => {
+    const { database, table } = made(
+      'create table parent (id integer primary key)',
+      `create table anew (id integer primary key autoincrement, -- the number
+        email text not null collate nocase unique, phone text not null default '-' check (phone <> ''),
+        parent int references parent (id), twice int generated always as (id * 2), unique (email, phone), check (length(email) > 1))`,
+      'create table child (id integer primary key, of int references anew (id) on delete cascade)',
+      'create index anew_phone on anew (phone) where phone > 1',
+      'create table log (text)',
+      'create trigger logged after delete on anew begin insert into log values (old.phone); end',
+      'create view seen as select id, phone from anew',
+      `insert into parent values (1); insert into anew (id, email, phone, parent) values (3, 'a@b', '1', 1), (9, 'b@b', '2', 1)`,
+      'delete from anew where id = 9',
+      'insert into child values (1, 3)',
+    )
+    const anew = table('anew')
+    const before = rowsOf(database, 'select id, phone, parent, twice from anew')
+    const run = async (change: TableChange) => anew.run(await anew.changeSql(change))
+    await run({ kind: 'drop-column', column: 'email' })
+    await run({ kind: 'drop-column', column: 'email' })
+    expect(rowsOf(database, 'select id, phone, parent, twice from anew')).toEqual(before)
+    expect(rowsOf(database, 'select * from child')).toEqual([{ id: 1, of: 3 }])
+    expect(rowsOf(database, 'select * from seen')).toEqual([{ id: 3, phone: '1' }])
+    expect(rowsOf(database, 'pragma foreign_key_check')).toEqual([])
+    const kept = rowsOf(
+      database,
+      `select name from sqlite_master where tbl_name = 'anew' and name not like 'sqlite_%' order by 1`,
+    )
+    expect(kept.map(({ name }) => name)).toEqual(['anew', 'anew_phone', 'logged'])
+    database.exec(`insert into anew (phone, parent) values ('3', 1)`)
+    expect(rowsOf(database, 'select max(id) as id from anew')).toEqual([{ id: 10 }])
+    database.exec('delete from anew where id = 10')
+    expect(rowsOf(database, 'select * from log')).toEqual([{ text: '2' }, { text: '3' }])
+    expect(rowsOf(database, 'pragma foreign_keys')).toEqual(rowsOf(opened().database, 'pragma foreign_keys'))
+    expect(rowsOf(database, 'pragma legacy_alter_table')).toEqual([{ legacy_alter_table: 0 }])
+    await run({ kind: 'drop-column', column: 'parent' })
+    expect((await anew.describe()).columns.map(({ name }) => name)).toEqual(['id', 'phone', 'twice'])
+  })
+
+  test('lets a column be null, or not, also where SQLite cannot by itself', async () => {
+    const { database } = made(
+      `create table "we""ird" (id text primary key, a int not null, b text) without rowid`,
+      `insert into "we""ird" values ('x', 1, 'y')`,
+    )
+    // As the driver of an older SQLite would say.
+    const older: SqliteDatabase = {
+      exec: (sql) => database.exec(sql),
+      close: () => {},
+      prepare: (sql) => database.prepare(sql.replace('sqlite_version()', `'3.37.0'`)),
+    }
+    const weird = sqliteTable({ database: older, table: 'WE"ird' })
+    const nullable = async () => (await weird.describe()).columns.map((column) => column.nullable)
+    await weird.run(await weird.changeSql({ kind: 'allow-null', column: 'a' }))
+    expect(await nullable()).toEqual([false, true, true])
+    await weird.run(await weird.changeSql({ kind: 'refuse-null', column: 'b' }))
+    expect(await nullable()).toEqual([false, true, false])
+    expect(await weird.changeSql({ kind: 'refuse-null', column: 'b' })).toEqual([])
+    expect(rowsOf(database, 'select * from "we""ird"')).toEqual([{ id: 'x', a: 1, b: 'y' }])
+    const [made_] = rowsOf(database, `select name from sqlite_master where type = 'table'`)
+    expect(made_).toEqual({ name: 'we"ird' })
   })
 
   test('finds the rows that hold a value, and maybe others', async () => {
