@@ -1,26 +1,23 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
-import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
+import { type AppDatabase, postgresApp } from '../migration/app-database.ts'
 import { createCustomers, type Room } from '../migration/customers.ts'
 import { capture } from './capture.ts'
 
 const ROWS = 120
 
-let database: TestDatabase
-let pool: pg.Pool
+let app: AppDatabase
 let folder: string
 let room: Room
 
 beforeAll(async () => {
-  database = await createDatabase()
-  pool = new pg.Pool({ connectionString: database.connectionString })
+  app = await postgresApp()
   folder = mkdtempSync(join(tmpdir(), 'strongroom-migrate-'))
-  room = await createCustomers(pool, folder, database.connectionString, ROWS)
-  await pool.query('analyze customers')
+  room = await createCustomers(app, folder, ROWS)
+  await app.query('analyze customers')
   writeFileSync(
     join(folder, 'strongroom.config.ts'),
     `import { date, defineMigration, defineRecord, defineStrongroom, text } from 'strongroom'
@@ -36,7 +33,7 @@ export default defineStrongroom({
   kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
   store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
   records: { customers },
-  tables: { customers: postgresTable({ connectionString: ${JSON.stringify(database.connectionString)}, table: 'customers' }) },
+  tables: { customers: postgresTable({ connectionString: ${JSON.stringify(app.url)}, table: 'customers' }) },
   migrations: { customers: defineMigration(customers, { columns: { email: { from: 'email' }, birthDate: { from: 'born' } } }) },
 })
 `,
@@ -44,8 +41,7 @@ export default defineStrongroom({
 })
 afterAll(async () => {
   await room.close()
-  await pool.end()
-  await database.drop()
+  await app.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -54,12 +50,8 @@ async function strongroom(...args: string[]) {
   const code = await run([...args, '--config', join(folder, 'strongroom.config.ts')], streams)
   return { code, ...written }
 }
-const shape = async () =>
-  (
-    await pool.query(
-      `select column_name, is_nullable from information_schema.columns where table_name = 'customers' order by 1`,
-    )
-  ).rows
+const shape = () =>
+  app.query(`select column_name, is_nullable from information_schema.columns where table_name = 'customers' order by 1`)
 
 describe('strongroom migrate', () => {
   test('plans without changing anything: columns, SQL, sizes and a time', async () => {
@@ -82,17 +74,17 @@ describe('strongroom migrate', () => {
     expect(plan).toMatchObject({ record: 'customers', sample: { rows: ROWS, unreadable: 0 }, state: { phase: 'none' } })
     expect((await strongroom('migrate', 'customers', 'run', '--dry-run')).stdout).toContain('-- run')
     expect(await shape()).toEqual(before)
-    expect((await pool.query(`select to_regclass('strongroom_jobs') as jobs`)).rows).toEqual([{ jobs: null }])
+    expect(await app.query(`select to_regclass('strongroom_jobs') as jobs`)).toEqual([{ jobs: null }])
   })
 
   test('names the rows that have no value before it begins, and ends with 1', async () => {
-    await pool.query(`update customers set born = 'infinity' where id = 3`)
+    await app.query(`update customers set born = 'infinity' where id = 3`)
     const { code, stderr } = await strongroom('migrate', 'customers', 'run', '--dry-run')
     expect(code).toBe(1)
     const planned = await strongroom('migrate', 'customers')
     expect(planned.code).toBe(1)
     expect(planned.stderr).toContain('1 rows have no value in an old column, and will be set aside: 3')
-    await pool.query(`update customers set born = null where id = 3`)
+    await app.query(`update customers set born = null where id = 3`)
     expect(stderr).not.toContain('at ')
   })
 
@@ -127,8 +119,9 @@ describe('strongroom migrate', () => {
   test('leads back when everything is done, to a table as it was', async () => {
     expect(await strongroom('migrate', 'customers', 'rollback')).toMatchObject({ code: 0 })
     expect(await strongroom('migrate', 'customers', 'clean', '--yes')).toMatchObject({ code: 0 })
-    const { rows } = await pool.query(`select email, born::text as born from customers where id = 2`)
-    expect(rows).toEqual([{ email: 'Person.2@example.com', born: '1952-03-03' }])
+    expect(await app.query(`select email, born::text as born from customers where id = 2`)).toEqual([
+      { email: 'Person.2@example.com', born: '1952-03-03' },
+    ])
   })
 
   test('is refused for a table without a migration, and for a step that there is not', async () => {

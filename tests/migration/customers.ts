@@ -1,15 +1,15 @@
 import { join } from 'node:path'
-import type pg from 'pg'
 import { createKeyStoreFile, fileKeyStore } from '../../providers/file/index.ts'
-import { postgresTable } from '../../providers/postgres/index.ts'
 import { rawAes } from '../../providers/raw/index.ts'
 import { defineStrongroom } from '../../src/config.ts'
 import { defineMigration } from '../../src/migration/define-migration.ts'
 import { bigint, boolean, bytes, date, integer, json, number, text } from '../../src/records/field.ts'
 import { defineRecord } from '../../src/records/schema.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
+import { tableAt } from '../providers/sql/at.ts'
+import type { AppDatabase } from './app-database.ts'
 
-/** A column that keeps its name, with an index; the others get new ones. Every type of SQL is there once. */
+/** A column that keeps its name, with an index; the others get new ones. Every type of column is there once. */
 export const customers = defineRecord(
   'customers',
   {
@@ -47,13 +47,13 @@ export const migration = defineMigration(customers, {
 })
 
 /** A Strongroom over a table of customers that is being migrated, whose keys are in a folder. */
-export function configure(folder: string, connectionString: string) {
+export function configure(folder: string, url: string) {
   return defineStrongroom({
     name: 'migration',
     kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
     store: fileKeyStore({ path: join(folder, 'keys'), lockTimeoutMs: 30_000 }),
     records: { customers },
-    tables: { customers: postgresTable({ connectionString, table: 'customers' }) },
+    tables: { customers: tableAt(url, 'customers') },
     migrations: { customers: migration },
   })
 }
@@ -80,59 +80,71 @@ export const customer = (id: number) => ({
 
 export type Customer = ReturnType<typeof customer>
 
+const COLUMNS =
+  'id tenant email note born last_seen visit_count amount rating point_count active prefs photo ref'.split(' ')
+
 /** Inserts rows as the application does that knows nothing of encryption. */
-export async function insertCustomers(pool: pg.Pool, ids: readonly number[]): Promise<void> {
-  await pool.query(
-    `insert into customers (id, tenant, email, note, born, last_seen, visit_count, amount, rating, point_count, active, prefs, photo, ref)
-select (r->>'id')::int, r->>'tenant', r->>'email', r->>'note', (r->>'birthDate')::timestamptz at time zone 'utc', (r->>'lastSeen')::timestamptz,
-  (r->>'visits')::int, (r->>'balance')::numeric, (r->>'score')::float8, (r->>'points')::bigint, (r->>'isActive')::boolean,
-  nullif(r->'settings', 'null'::jsonb), decode(r->>'photoBytes', 'hex'), (r->>'reference')::uuid from unnest($1::jsonb[]) as r`,
-    [
-      ids.map(customer).map((row) =>
-        JSON.stringify({
-          ...row,
-          points: String(row.points),
-          photoBytes: row.photoBytes && Buffer.from(row.photoBytes).toString('hex'),
-        }),
-      ),
-    ],
-  )
+export async function insertCustomers(app: AppDatabase, ids: readonly number[]): Promise<void> {
+  const cells = ids
+    .map(customer)
+    .flatMap((row) => [
+      row.id,
+      row.tenant,
+      row.email,
+      row.note,
+      row.birthDate?.toISOString().slice(0, 10) ?? null,
+      app.moment(row.lastSeen.toISOString()),
+      row.visits,
+      row.balance,
+      row.score,
+      String(row.points),
+      row.isActive,
+      row.settings && JSON.stringify(row.settings),
+      row.photoBytes && Buffer.from(row.photoBytes),
+      row.reference,
+    ])
+  const rows = ids.map((_, row) => `(${COLUMNS.map((_, at) => `$${row * COLUMNS.length + at + 1}`).join(', ')})`)
+  await app.query(`insert into customers (${COLUMNS.join(', ')}) values ${rows.join(', ')}`, cells)
 }
 
 /** Makes the keys, and a table with `count` rows of plaintext. */
-export async function createCustomers(pool: pg.Pool, folder: string, connectionString: string, count: number) {
+export async function createCustomers(app: AppDatabase, folder: string, count: number) {
   await createKeyStoreFile({ path: join(folder, 'keys') })
-  await pool.query(`create table customers (tenant text not null, id int primary key, email text not null, note text, born date,
-    last_seen timestamptz, visit_count integer not null, amount numeric(12,2), rating double precision, point_count bigint,
-    active boolean, prefs jsonb, photo bytea, ref uuid, nickname text default 'plain')`)
-  await pool.query('create unique index customers_email on customers (email)')
+  const { text, time, double, boolean, json, bytes, uuid } = app.types
+  await app.query(`create table customers (tenant ${text} not null, id integer primary key, email ${text} not null,
+    note ${text}, born date, last_seen ${time}, visit_count integer not null, amount numeric(12,2), rating ${double},
+    point_count bigint, active ${boolean}, prefs ${json}, photo ${bytes}, ref ${uuid}, nickname ${text} default 'plain')`)
+  await app.query('create unique index customers_email on customers (email)')
   await insertCustomers(
-    pool,
+    app,
     Array.from({ length: count }, (_, at) => at + 1),
   )
-  return openStrongroom(configure(folder, connectionString), { init: true })
+  return openStrongroom(configure(folder, app.url), { init: true })
 }
 
 export type Room = Awaited<ReturnType<typeof createCustomers>>
 
 /** What the encrypted columns say, row by row. */
-export async function decrypted(room: Room, pool: pg.Pool): Promise<Customer[]> {
+export async function decrypted(room: Room, app: AppDatabase): Promise<Customer[]> {
   const columns = ['id', 'tenant', ...Object.keys(customers.fields)].map((name) => `"${name}"`).join(', ')
-  const { rows } = await pool.query(`select ${columns} from customers order by id`)
-  return (await room.records.customers.decryptMany(rows)) as Customer[]
+  const rows = await app.query(`select ${columns} from customers order by id`)
+  return (await room.records.customers.decryptMany(rows as never)) as Customer[]
 }
 
 /** What the old columns say, row by row, as far as they are there; `swapped` for the names they have after the switch. */
-export async function plain(pool: pg.Pool, swapped = false): Promise<Record<string, unknown>[]> {
+export async function plain(app: AppDatabase, swapped = false): Promise<Record<string, unknown>[]> {
   const suffix = swapped ? '_plaintext' : ''
-  const { rows } =
-    await pool.query(`select id, tenant, "email${suffix}" as email, "note${suffix}" as note, born::text as "birthDate",
-    last_seen as "lastSeen", visit_count as visits, amount::float8 as balance, rating as score, point_count::text as points,
-    active as "isActive", prefs as settings, photo as "photoBytes", ref as reference from customers order by id`)
+  const rows = await app.query(`select id, tenant, "email${suffix}" as email, "note${suffix}" as note,
+    ${app.textOf('born')} as "birthDate", ${app.isoOf('last_seen')} as "lastSeen", visit_count as visits,
+    ${app.numberOf('amount')} as balance, rating as score, ${app.textOf('point_count')} as points, active as "isActive",
+    ${app.textOf('prefs')} as settings, photo as "photoBytes", ${app.textOf('ref')} as reference from customers order by id`)
   return rows.map((row) => ({
     ...row,
     birthDate: row.birthDate === null ? null : new Date(`${row.birthDate}T00:00:00Z`),
-    points: BigInt(row.points),
-    photoBytes: row.photoBytes && new Uint8Array(row.photoBytes),
+    lastSeen: new Date(`${String(row.lastSeen).replace(' ', 'T')}Z`),
+    points: BigInt(String(row.points)),
+    isActive: row.isActive === null ? null : Boolean(row.isActive),
+    settings: row.settings === null ? null : JSON.parse(String(row.settings)),
+    photoBytes: row.photoBytes && new Uint8Array(row.photoBytes as Uint8Array),
   }))
 }

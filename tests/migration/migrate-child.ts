@@ -10,8 +10,8 @@ import type { Table } from '../../src/table.ts'
 import { configure, migration } from './customers.ts'
 
 /** Makes one step of the migration of customers, and dies without warning at the n-th occurrence of an event, or after some ms. */
-const [folder, connectionString, step, dieAt, times] = process.argv.slice(2) as [string, string, string, string, string]
-const config = configure(folder, connectionString)
+const [folder, url, step, dieAt, times] = process.argv.slice(2) as [string, string, string, string, string]
+const config = configure(folder, url)
 const table = config.tables?.customers as Table
 let left = Number(times)
 

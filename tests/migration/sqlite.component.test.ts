@@ -1,0 +1,8 @@
+import { describeComponent } from '../components/component.ts'
+import { BETTER_SQLITE3_MISSING, openNodeSqlite } from '../fixtures/sqlite.ts'
+import { sqliteApp } from './app-database.ts'
+import { testMigrations } from './suite.ts'
+
+const missing = openNodeSqlite === undefined ? BETTER_SQLITE3_MISSING : undefined
+
+describeComponent('in SQLite', missing, () => testMigrations(sqliteApp))
