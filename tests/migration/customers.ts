@@ -136,12 +136,14 @@ export async function plain(app: AppDatabase, swapped = false): Promise<Record<s
   const suffix = swapped ? '_plaintext' : ''
   const rows = await app.query(`select id, tenant, "email${suffix}" as email, "note${suffix}" as note,
     ${app.textOf('born')} as "birthDate", ${app.isoOf('last_seen')} as "lastSeen", visit_count as visits,
-    ${app.numberOf('amount')} as balance, rating as score, ${app.textOf('point_count')} as points, active as "isActive",
+    ${app.numberOf('amount')} as balance, ${app.numberOf('rating')} as score, ${app.textOf('point_count')} as points, active as "isActive",
     ${app.textOf('prefs')} as settings, photo as "photoBytes", ${app.textOf('ref')} as reference from customers order by id`)
   return rows.map((row) => ({
     ...row,
     birthDate: row.birthDate === null ? null : new Date(`${row.birthDate}T00:00:00Z`),
     lastSeen: new Date(`${String(row.lastSeen).replace(' ', 'T')}Z`),
+    balance: Number(row.balance),
+    score: row.score === null ? null : Number(row.score),
     points: BigInt(String(row.points)),
     isActive: row.isActive === null ? null : Boolean(row.isActive),
     settings: row.settings === null ? null : JSON.parse(String(row.settings)),
