@@ -10,9 +10,6 @@ import { openSqlite } from '../fixtures/sqlite.ts'
 
 export type AppRow = Record<string, unknown>
 
-/** What an application calls its columns of customers. */
-export type Cells = Readonly<Record<string, unknown>>
-
 /** A database as an application uses it that knows nothing of a migration. Statements are those of PostgreSQL, as far as all have them. */
 export interface AppDatabase {
   /** For `tableAt`. */
