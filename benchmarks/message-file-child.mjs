@@ -1,5 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { closeSync, createReadStream, createWriteStream, openSync, readSync, writeSync, writevSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -16,6 +17,20 @@ const FRAME = 65_536
 const fromPeers = createRequire(new URL('./peers/package.json', import.meta.url))
 
 const contenders = {
+  // What the file system alone takes: nothing is encrypted, and nothing waits that could go on.
+  copy: async () => {
+    const [input, output] = [await open(from), await open(to, 'w')]
+    let [chunk, other] = [Buffer.allocUnsafeSlow(MIB), Buffer.allocUnsafeSlow(MIB)]
+    let writing
+    for (let { bytesRead } = await input.read(chunk, 0, MIB); bytesRead > 0; ) {
+      await writing
+      writing = output.write(chunk, 0, bytesRead)
+      ;[chunk, other] = [other, chunk]
+      ;({ bytesRead } = await input.read(chunk, 0, MIB))
+    }
+    await writing
+    await Promise.all([input.close(), output.close()])
+  },
   raw: () =>
     pipeline(createReadStream(from), createCipheriv('aes-256-gcm', key, randomBytes(12)), createWriteStream(to)),
   'raw-1MiB': () =>

@@ -39,7 +39,7 @@ async function inTurns({ quick, peers }: SuiteOptions, home: string, size: numbe
   await writeRandom(plain, size)
   await child('seal-1', plain, sealed)
   const jobs: Record<string, () => Promise<FileRun>> = {}
-  for (const name of ['raw', 'raw-1MiB', 'loop', 'seal-1', 'seal-2', 'seal-stream']) {
+  for (const name of ['copy', 'raw', 'raw-1MiB', 'loop', 'seal-1', 'seal-2', 'seal-stream']) {
     jobs[name] = () => child(name, plain, out)
   }
   for (const name of ['open-1', 'open-2']) jobs[name] = () => child(name, sealed, out)
@@ -108,6 +108,7 @@ function lines(runs: Readonly<Record<string, readonly FileRun[]>>, size: number)
 }
 
 const NAMES: Readonly<Record<string, string>> = {
+  copy: 'the file copied, not encrypted: what the file system alone takes',
   raw: 'a pipeline of createCipheriv',
   'raw-1MiB': 'the same, reading 1 MiB at a time',
   loop: 'a bare loop of AES-GCM frames, synchronous',

@@ -67,6 +67,7 @@ export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
     keyId: kms.keyId,
     faults,
     ...(kms.recipient === undefined ? {} : { recipient: kms.recipient }),
+    ...(kms.recovery === undefined ? {} : { recovery: kms.recovery }),
     wrap: (key, call) => under(call, WRAP_FAULTS, () => kms.wrap(key, call)),
     unwrap: (wrapped, call) =>
       under(call, UNWRAP_FAULTS, () => kms.unwrap(wrapped, call), { wrongKeys: 32, shortKeys: 31 }),
