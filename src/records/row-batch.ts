@@ -3,7 +3,9 @@ import {
   DecryptionError,
   KeyNotResidentError,
   KeyRecordError,
+  KeyStoreError,
   KeyUnavailableError,
+  KmsError,
   SystemicFailureError,
 } from '../errors.ts'
 import { FIELD_FORMAT, HEADER_LENGTH, keyIdOfHead, TEXT_HEAD_LENGTH, TEXT_PREFIX } from '../format/field.ts'
@@ -107,7 +109,8 @@ export async function rewriteRows(rows: readonly UnknownRow[], batch: Batch): Pr
     const scope = scopes[at] as Settled<RowScopes>
     const reason = scope.status === 'rejected' ? scope.reason : closed.get(scope.value.data)
     if (reason !== undefined) out.push({ status: 'rejected', reason })
-    else out.push(settledNow(row, batch) ?? (await settle(row, batch)))
+    else
+      out.push(settledNow(row, batch) ?? (await settle(row, batch, scope.status === 'fulfilled' ? [scope.value] : [])))
   }
   // Rows of a tenant or person who was erased say nothing about the others.
   assertNotSystemic(out.filter((result) => result.status === 'fulfilled' || !isErased(result.reason)))
@@ -170,12 +173,18 @@ function settledNow(row: UnknownRow, batch: Batch): Settled<UnknownRow> | undefi
   }
 }
 
-async function settle(row: UnknownRow, batch: Batch): Promise<Settled<UnknownRow>> {
-  const again = () => batch.keyring.load(keyIdsOf([row], batch.columns))
+/** @param written the scopes that the row is written under, where it is written */
+async function settle(row: UnknownRow, batch: Batch, written: readonly RowScopes[] = []): Promise<Settled<UnknownRow>> {
+  const again = async () => {
+    if (written.length > 0) await loadActive(written, batch)
+    await batch.keyring.load(keyIdsOf([row], batch.columns))
+  }
   try {
     const ready = batch.prepare && (await prepared(batch.prepare, row, again))
     return { status: 'fulfilled', value: worked(row, batch, ready) ?? (await workedAgain(row, batch, ready, again)) }
   } catch (error) {
+    // A service or a store that fails says nothing of the row.
+    if (error instanceof KmsError || error instanceof KeyStoreError) throw error
     // Everything that exists was loaded: a key that is still not in memory does not exist.
     return { status: 'rejected', reason: error instanceof KeyNotResidentError ? new DecryptionError() : error }
   }

@@ -261,6 +261,17 @@ describe('many rows', () => {
     expect(await room.records.subjects.decryptMany(stored)).toEqual(rows)
   })
 
+  test('that fit into no memory are rewritten all the same, each under the active key of its scope', async () => {
+    const { room } = await openRoom({ subjects }, { keyring: { maxKeys: 3 } })
+    const rows = Array.from({ length: 24 }, (_, i) => ({ id: i, org: 'o', person: `p${i % 12}`, diary: `${i}` }))
+    const made = await room.records.subjects.encryptSettled(rows)
+    expect(made.map(({ status }) => status)).toEqual(rows.map(() => 'fulfilled'))
+    const stored = made.map((one) => (one as { value: (typeof rows)[number] }).value)
+    await room.keys.rotate({ scope: 'all' })
+    const rewritten = await room.records.subjects.reencryptSettled(stored)
+    expect(rewritten.map(({ status }) => status)).toEqual(rows.map(() => 'fulfilled'))
+  })
+
   test('settle one by one: a damaged row does not hide the others', async () => {
     const { room } = await openRoom({ notes })
     const rows = Array.from({ length: 10 }, (_, id) => ({ id, body: `b${id}` }))
