@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer'
 import {
   DecryptionError,
   KeyNotResidentError,
@@ -8,11 +7,11 @@ import {
   KmsError,
   SystemicFailureError,
 } from '../errors.ts'
-import { FIELD_FORMAT, HEADER_LENGTH, keyIdOfHead, TEXT_HEAD_LENGTH, TEXT_PREFIX } from '../format/field.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { SlowTags } from './record-index.ts'
 import type { UnknownRow } from './row-identity.ts'
+import { keyIdsOf } from './row-keys.ts'
 
 /** The result of one row, as `Promise.allSettled` gives it. */
 export type Settled<Value> =
@@ -226,30 +225,6 @@ async function loadActive(scopes: readonly RowScopes[], batch: Batch): Promise<v
   const index = new Set(scopes.flatMap((scope) => [...scope.index]))
   await batch.keys.ensureActive('data', [...data])
   if (index.size > 0) await batch.keys.ensureActive('index', [...index])
-}
-
-/** The ids of all keys that these rows name, read from the head of each value. */
-function keyIdsOf(rows: readonly UnknownRow[], columns: readonly string[]): Set<string> {
-  const heads = new Set<string>()
-  const ids = new Set<string>()
-  let last = TEXT_PREFIX // the head of the value before, which mostly is that of the next one
-  for (const row of rows) {
-    for (const column of columns) {
-      const value = row[column]
-      if (typeof value === 'string') {
-        if (!value.startsWith(TEXT_PREFIX) || (heads.size > 0 && value.startsWith(last))) continue
-        last = value.slice(0, TEXT_HEAD_LENGTH)
-        heads.add(last)
-      } else if (value instanceof Uint8Array && value[0] === FIELD_FORMAT && value.byteLength >= HEADER_LENGTH) {
-        ids.add(Buffer.from(value.subarray(1, HEADER_LENGTH)).toString('hex'))
-      }
-    }
-  }
-  for (const head of heads) {
-    const id = keyIdOfHead(head)
-    if (id !== undefined) ids.add(id)
-  }
-  return ids
 }
 
 function nextTurn(): Promise<void> {
