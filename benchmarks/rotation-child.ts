@@ -1,28 +1,45 @@
-import { reencryptTable } from '../src/rotation/reencrypt.ts'
-import { openStrongroom } from '../src/strongroom.ts'
-import type { Table } from '../src/table.ts'
-import { configure } from './rotation-table.ts'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 
-/** A worker: re-encrypts a range of a table each time it is told to, and says when it is done and what it used. */
-const [folder, connectionString, name, from, until, onePass] = process.argv.slice(2) as string[]
-const config = configure(folder as string, connectionString as string, name as string)
-const table = config.tables?.people as Table
-const room = await openStrongroom(config)
-process.on('message', async () => {
-  await room.refresh()
-  const before = process.cpuUsage()
-  const report = await reencryptTable(room.records.people, table, {
-    batch: 1000,
-    onePass: onePass === 'yes',
-    ...(from && { from: [from] }),
-    ...(until && { until: [until] }),
-  })
-  const used = process.cpuUsage(before)
-  process.send?.({
-    written: report.counts.written,
-    seconds: (used.user + used.system) / 1e6,
-    mib: process.resourceUsage().maxRSS / 1024,
-  })
-})
-process.on('disconnect', () => void room.close())
-process.send?.('ready')
+const PROGRAM = fileURLToPath(new URL('rotation-worker.ts', import.meta.url))
+
+/** What a process did, and what it used for it. */
+export interface Used {
+  readonly written: number
+  /** Of the processor. */
+  readonly seconds: number
+  readonly mib: number
+}
+
+/** Part of a table to re-encrypt: behind `from`, up to and with `until`; `onePass` without the pass that proves it complete. */
+export interface Range {
+  readonly from?: string
+  readonly until?: string
+  readonly onePass?: boolean
+}
+
+/** A process that re-encrypts a range of a table each time it is told to. */
+export class RotationChild {
+  readonly #process: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#process = child
+  }
+
+  static async start(folder: string, url: string, table: string, range: Range = {}): Promise<RotationChild> {
+    const child = fork(PROGRAM, [folder, url, table, JSON.stringify(range)], { execArgv: ['--import', 'tsx'] })
+    await once(child, 'message')
+    return new RotationChild(child)
+  }
+
+  async work(): Promise<Used> {
+    const done = once(this.#process, 'message') as Promise<[Used]>
+    this.#process.send('go')
+    return (await done)[0]
+  }
+
+  stop(): void {
+    this.#process.disconnect()
+  }
+}

@@ -1,23 +1,25 @@
 import { join } from 'node:path'
-import type pg from 'pg'
 import { createKeyStoreFile, fileKeyStore } from '../providers/file/index.ts'
+import { mysqlTable } from '../providers/mysql/index.ts'
 import { postgresTable } from '../providers/postgres/index.ts'
 import { rawAes } from '../providers/raw/index.ts'
 import { defineStrongroom } from '../src/config.ts'
 import { text } from '../src/records/field.ts'
 import { defineRecord } from '../src/records/schema.ts'
 import { openStrongroom } from '../src/strongroom.ts'
+import type { RotationDatabase } from './rotation-database.ts'
 
 const people = defineRecord('people', { note: text() }, { id: 'id' })
 
 /** A Strongroom over a table of one encrypted column, whose keys are in a folder. */
-export function configure(folder: string, connectionString: string, table: string) {
+export function configure(folder: string, url: string, table: string) {
+  const tableOf = url.startsWith('mysql:') ? mysqlTable : postgresTable
   return defineStrongroom({
     name: 'bench',
     kms: rawAes({ namespace: 'bench', name: 'one', key: Buffer.alloc(32, 7) }),
     store: fileKeyStore({ path: join(folder, 'keys'), lockTimeoutMs: 30_000 }),
     records: { people },
-    tables: { people: postgresTable({ connectionString, table }) },
+    tables: { people: tableOf({ connectionString: url, table }) },
   })
 }
 
@@ -26,35 +28,38 @@ export const noteOf = (id: number) => `note ${String(id).padStart(10, '0')} ${'x
 
 const PAGE = 5000
 
-/** Makes the keys, and a table whose rows are encrypted under the first of them. */
+/** Makes the keys, where there are none yet. */
+export async function createKeys(folder: string, { url }: RotationDatabase): Promise<void> {
+  await createKeyStoreFile({ path: join(folder, 'keys') })
+  await (await openStrongroom(configure(folder, url, 'none'), { init: true })).close()
+}
+
+/** Makes a table whose rows are encrypted under the active key. */
 export async function createTable(
-  pool: pg.Pool,
   folder: string,
-  connectionString: string,
+  database: RotationDatabase,
   table: string,
   rows: number,
-  isNew = true,
 ): Promise<void> {
-  if (isNew) await createKeyStoreFile({ path: join(folder, 'keys') })
-  const room = await openStrongroom(configure(folder, connectionString, table), { init: isNew })
+  const room = await openStrongroom(configure(folder, database.url, table))
   const cipher = room.records.people
-  await insert(pool, table, rows, async (ids) =>
+  await fill(database, table, rows, async (ids) =>
     (await cipher.encryptMany(ids.map((id) => ({ id, note: noteOf(id) })))).map((row) => row.note),
   )
   await room.close()
 }
 
 /** Makes a table of `id` and `note`, and fills it. */
-export async function insert(
-  pool: pg.Pool,
+export async function fill(
+  database: RotationDatabase,
   table: string,
   rows: number,
   encrypt: (ids: number[]) => Promise<readonly string[]>,
 ): Promise<void> {
-  await pool.query(`create table ${table} (id int primary key, note text not null)`)
+  await database.create(table)
   for (let from = 0; from < rows; from += PAGE) {
     const ids = Array.from({ length: Math.min(PAGE, rows - from) }, (_, at) => from + at + 1)
-    await pool.query(`insert into ${table} select * from unnest($1::int[], $2::text[])`, [ids, await encrypt(ids)])
+    await database.insert(table, ids, await encrypt(ids))
   }
-  await pool.query(`vacuum analyze ${table}`)
+  await database.settle(table)
 }

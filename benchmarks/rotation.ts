@@ -1,162 +1,176 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import pg from 'pg'
 import { reencryptTable } from '../src/rotation/reencrypt.ts'
 import { openStrongroom } from '../src/strongroom.ts'
 import type { Table } from '../src/table.ts'
-import { startPostgres } from '../tests/fixtures/postgres.ts'
+import { MARIADB_MISSING } from '../tests/fixtures/mariadb.ts'
 import { lowerQuartile } from './measure.ts'
 import type { Result, Suite, Target } from './result.ts'
 import { handWrittenLoop, rowByRow } from './rotation-by-hand.ts'
-import { configure, createTable, insert } from './rotation-table.ts'
+import { RotationChild } from './rotation-child.ts'
+import type { RotationDatabase } from './rotation-database.ts'
+import { mariadbDatabase } from './rotation-mariadb.ts'
+import { postgresDatabase } from './rotation-postgres.ts'
+import { configure, createKeys, createTable, fill } from './rotation-table.ts'
 
 const BATCH = 1000
-const CHILD = fileURLToPath(new URL('rotation-child.ts', import.meta.url))
 
-interface Used {
-  readonly written: number
-  readonly seconds: number
-  readonly mib: number
+/** One way to write every row of a table. */
+interface Way {
+  readonly table: string
+  /** Whether a new key is made before. */
+  readonly rotates?: boolean
+  /** @returns rows, and seconds of the processor that were used for them outside of the server, where that is measured */
+  readonly run: () => Promise<{ rows: number; seconds?: number }>
 }
 
-/** P10: one column of a table in PostgreSQL, each way in a table of its own, in turns. P12: ten times the rows. */
+/** What a way took, for one row, in seconds. */
+interface Took {
+  readonly clock: number
+  readonly here: number | undefined
+  readonly server: number | undefined
+}
+
+/** P10: one column of a table, each way in a table of its own, in turns. */
 export const rotation: Suite = async ({ quick }) => {
-  const rows = quick ? 2000 : 40_000
-  const rounds = quick ? 1 : 5
-  const server = await startPostgres()
-  const pool = new pg.Pool({ connectionString: server.connectionString })
+  const size = quick ? { rows: 2000, rounds: 1 } : { rows: 40_000, rounds: 3 }
+  const lines = await measureIn(postgresDatabase, size)
+  if (MARIADB_MISSING === undefined) return [...lines, ...(await measureIn(mariadbDatabase, size))]
+  return [...lines, { id: 'P10 mariadb', what: 'the same in MariaDB', measured: '', missing: MARIADB_MISSING }]
+}
+
+interface Size {
+  readonly rows: number
+  readonly rounds: number
+}
+
+async function measureIn(start: () => Promise<RotationDatabase>, size: Size): Promise<Result[]> {
+  const database = await start()
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-bench-'))
   try {
-    return [
-      ...(await speed(pool, folder, server.connectionString, rows, rounds)),
-      ...(await scale(pool, folder, server.connectionString, quick ? 1000 : 100_000)),
-    ]
+    return await measure(database, folder, size)
   } finally {
-    await pool.end()
-    await server.stop()
+    await database.stop()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-async function speed(pool: pg.Pool, folder: string, url: string, rows: number, rounds: number): Promise<Result[]> {
-  await createTable(pool, folder, url, 'one', rows)
-  await createTable(pool, folder, url, 'two', rows, false)
-  const config = configure(folder, url, 'one')
+async function measure(database: RotationDatabase, folder: string, { rows, rounds }: Size): Promise<Result[]> {
+  await createKeys(folder, database)
+  for (const table of ['one', 'two']) await createTable(folder, database, table, rows)
+  await fill(database, 'touched', rows, async (ids) => ids.map((id) => `sr1_${'x'.repeat(118)}${id % 10}`))
+  const loop = await handWrittenLoop(database, rows, BATCH)
+  const slow = await rowByRow(database, Math.max(500, rows / 40))
+  const config = configure(folder, database.url, 'one')
   const room = await openStrongroom(config)
-  const table = config.tables?.people as Table
-  const loop = await handWrittenLoop(pool, rows, BATCH)
-  const slow = await rowByRow(pool, Math.max(500, rows / 20))
-  await insert(pool, 'touched', rows, async (ids) => ids.map((id) => `sr1_${'x'.repeat(118)}${id % 10}`))
   const half = String(Math.floor(rows / 2))
   const workers = [
-    await startChild(folder, url, 'two', '', half, 'yes'),
-    await startChild(folder, url, 'two', half, '', 'yes'),
+    await RotationChild.start(folder, database.url, 'two', { until: half, onePass: true }),
+    await RotationChild.start(folder, database.url, 'two', { from: half, onePass: true }),
   ]
-  const job = (onePass: boolean) => async () => {
-    const { counts } = await reencryptTable(room.records.people, table, { batch: BATCH, onePass })
-    return counts.rows - (onePass ? 0 : rows)
+  const job = async (onePass: boolean) => {
+    await reencryptTable(room.records.people, config.tables?.people as Table, { batch: BATCH, onePass })
+    return rows
   }
-  const ways: Record<string, { tables: string[]; rotates: boolean; run: () => Promise<number> }> = {
-    update: {
-      tables: ['touched'],
-      rotates: false,
-      run: async () => (await pool.query(`update touched set note = note || ''`)).rowCount ?? 0,
-    },
-    loop: { tables: ['by_hand'], rotates: false, run: loop },
-    rows: { tables: ['row_by_row'], rotates: false, run: slow },
-    job: { tables: ['one'], rotates: true, run: job(true) },
-    whole: { tables: ['one'], rotates: true, run: job(false) },
+  const ways: Record<string, Way> = {
+    update: { table: 'touched', run: here(() => database.updateAll('touched')) },
+    loop: { table: 'by_hand', run: here(loop) },
+    rows: { table: 'row_by_row', run: here(slow) },
+    job: { table: 'one', rotates: true, run: here(() => job(true)) },
+    whole: { table: 'one', rotates: true, run: here(() => job(false)) },
     workers: {
-      tables: ['two'],
+      table: 'two',
       rotates: true,
-      run: async () => (await Promise.all(workers.map(work))).reduce((sum, { written }) => sum + written, 0),
+      run: async () => {
+        const used = await Promise.all(workers.map((worker) => worker.work()))
+        return { rows: sum(used.map(({ written }) => written)), seconds: sum(used.map(({ seconds }) => seconds)) }
+      },
     },
   }
-  const times: Record<string, number[]> = Object.fromEntries(Object.keys(ways).map((name) => [name, []]))
+  const took = await inTurns(database, ways, rounds, () => room.keys.rotate({ scope: 'all' }))
+  for (const worker of workers) worker.stop()
+  await room.close()
+  return lines(database, rows, took)
+}
+
+/** With what this process used meanwhile. */
+function here(run: () => Promise<number>): Way['run'] {
+  return async () => {
+    const before = process.cpuUsage()
+    const rows = await run()
+    const { user, system } = process.cpuUsage(before)
+    return { rows, seconds: (user + system) / 1e6 }
+  }
+}
+
+async function inTurns(
+  database: RotationDatabase,
+  ways: Readonly<Record<string, Way>>,
+  rounds: number,
+  rotate: () => Promise<unknown>,
+): Promise<Record<string, Took[]>> {
+  const took: Record<string, Took[]> = Object.fromEntries(Object.keys(ways).map((name) => [name, []]))
   for (let round = 0; round <= rounds; round++) {
-    for (const [name, { tables, rotates, run }] of turned(Object.entries(ways), round)) {
-      for (const one of tables) await pool.query(`vacuum ${one}`)
-      if (rotates) await room.keys.rotate({ scope: 'all' })
-      await pool.query('checkpoint')
+    for (const [name, { table, rotates, run }] of turned(Object.entries(ways), round)) {
+      await database.settle(table)
+      if (rotates) await rotate()
+      const before = database.processorTime()
       const started = performance.now()
-      const done = await run()
+      const { rows, seconds } = await run()
+      const clock = (performance.now() - started) / 1000 / rows
+      const after = database.processorTime()
+      const server = before === undefined || after === undefined ? undefined : (after - before) / rows
       // The first round warms everything up.
-      if (round > 0 || rounds === 1) times[name]?.push((performance.now() - started) / done)
+      if (round > 0 || rounds === 1) took[name]?.push({ clock, here: seconds && seconds / rows, server })
     }
   }
-  for (const child of workers) child.disconnect()
-  await room.close()
-  const rate = (name: string) => 1000 / lowerQuartile(times[name] as number[])
+  return took
+}
+
+function lines(database: RotationDatabase, rows: number, took: Readonly<Record<string, readonly Took[]>>): Result[] {
+  const id = `P10 ${database.name}`
+  const quartile = (name: string, of: keyof Took) =>
+    lowerQuartile((took[name] ?? []).map((one) => one[of] ?? Number.NaN))
+  const rate = (name: string) => 1 / quartile(name, 'clock')
   const line = (what: string, name: string, beside?: string, target?: Target): Result => {
     const times = beside === undefined ? undefined : rate(name) / rate(beside)
     return {
-      id: 'P10 postgres',
+      id,
       what,
       measured: `${Math.round(rate(name)).toLocaleString('en')} rows/s${times === undefined ? '' : `  ${times.toFixed(2)} ×`}`,
       ...(times !== undefined && { value: times }),
       ...(target && { target }),
     }
   }
+  const loop = `${database.statement} in batches with read-ahead, by hand`
+  const used = (what: string, name: string): Result => {
+    const [node, server] = [quartile(name, 'here') * 1e6, quartile(name, 'server') * 1e6]
+    const most = (availableParallelism() * 1e6) / (node + server) / rate('job')
+    const measured = `${node.toFixed(0)} µs + server ${server.toFixed(0)} µs`
+    return {
+      id,
+      what,
+      measured: `${measured}: ${availableParallelism()} cores at their limit are ${most.toFixed(2)} × one job`,
+    }
+  }
   return [
-    line(`one SQL update of ${rows.toLocaleString('en')} rows`, 'update'),
+    line(`one SQL update of ${rows.toLocaleString('en')} rows; ${database.says}`, 'update'),
     line('row by row, by hand', 'rows'),
-    line('unnest in batches with read-ahead, by hand: no checkpoint, no key named', 'loop'),
+    line(`${loop}: no checkpoint, no key named`, 'loop'),
     line('reencrypt, a pass, beside row by row', 'job', 'rows', { atLeast: 16 }),
     line('reencrypt, a pass, beside one SQL update', 'job', 'update', { atLeast: 0.15 }),
-    line('reencrypt, a pass, beside unnest by hand', 'job', 'loop', { atLeast: 0.9 }),
-    line('reencrypt, with the pass that proves it complete, beside unnest by hand', 'whole', 'loop'),
+    line(`reencrypt, a pass, beside ${database.statement} by hand`, 'job', 'loop', { atLeast: 0.9 }),
+    line(`reencrypt, with the pass that proves it complete, beside ${database.statement} by hand`, 'whole', 'loop'),
     line('two workers beside one', 'workers', 'job', { atLeast: 1.4 }),
+    used('  processor time a row, the loop by hand', 'loop'),
+    used('  processor time a row, one job', 'job'),
+    used('  processor time a row, two workers', 'workers'),
   ]
 }
 
-async function scale(pool: pg.Pool, folder: string, url: string, rows: number): Promise<Result[]> {
-  const used: Used[] = []
-  for (const [name, count] of [
-    ['small', rows],
-    ['large', 10 * rows],
-  ] as const) {
-    await createTable(pool, folder, url, name, count, false)
-    const config = configure(folder, url, name)
-    const room = await openStrongroom(config)
-    await room.keys.rotate({ scope: 'all' })
-    await room.close()
-    const child = await startChild(folder, url, name, '', '', 'no')
-    used.push(await work(child))
-    child.disconnect()
-  }
-  const [small, large] = used as [Used, Used]
-  const line = (what: string, value: number, atMost: number, shown: string): Result => ({
-    id: 'P12 job',
-    what: `${what} of ${(10 * rows).toLocaleString('en')} rows against ${rows.toLocaleString('en')}`,
-    measured: `${value.toFixed(2)} ×  (${shown})`,
-    value,
-    target: { atMost },
-  })
-  return [
-    line(
-      'time of the processor',
-      large.seconds / small.seconds,
-      11,
-      `${small.seconds.toFixed(1)} s, ${large.seconds.toFixed(1)} s`,
-    ),
-    line('memory', large.mib / small.mib, 1.1, `${Math.round(small.mib)} MiB, ${Math.round(large.mib)} MiB`),
-  ]
-}
-
-async function startChild(...args: string[]): Promise<ChildProcess> {
-  const child = fork(CHILD, args, { execArgv: ['--import', 'tsx'], serialization: 'json' })
-  await once(child, 'message')
-  return child
-}
-
-async function work(child: ChildProcess): Promise<Used> {
-  const done = once(child, 'message') as Promise<[Used]>
-  child.send('go')
-  return (await done)[0]
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
 /** Each round begins with another one. */

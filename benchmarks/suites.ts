@@ -7,6 +7,7 @@ import { passwords } from './passwords.ts'
 import { records } from './records.ts'
 import type { Suite } from './result.ts'
 import { rotation } from './rotation.ts'
+import { rotationScale } from './rotation-scale.ts'
 import { scale } from './scale.ts'
 import { startup } from './startup.ts'
 
@@ -22,4 +23,5 @@ export const suites: Readonly<Record<string, Suite>> = {
   kms,
   orm,
   rotation,
+  'rotation-scale': rotationScale,
 }
