@@ -66,8 +66,11 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
   }
   // Only `unavailable` counts: a service that throttles or refuses is alive, and opening would turn away what it serves.
   const inARow = new ConsecutiveBreaker(settings.openAfter)
+  // Calls that hang end together, a time-out later; the service that answered others meanwhile is not down.
+  let aliveAt = Number.NEGATIVE_INFINITY
+  const overtaken = new WeakSet<KmsError>()
   const breaker = circuitBreaker(
-    handleWhen((error) => error instanceof KmsError && error.kind === 'unavailable'),
+    handleWhen((error) => error instanceof KmsError && error.kind === 'unavailable' && !overtaken.has(error)),
     {
       breaker: inARow,
       halfOpenAfter: { next: () => noted(probeDelay.next()) },
@@ -100,7 +103,8 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
         const start = performance.now()
         try {
           const result = await time.limit(operation(stop.signal), stop)
-          report(undefined, performance.now() - start)
+          aliveAt = performance.now()
+          report(undefined, aliveAt - start)
           return result
         } catch (error) {
           if (time.over) throw new TimeUp()
@@ -108,7 +112,10 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
           const failure =
             error instanceof TimeUp ? noAnswer(provider, settings.attemptTimeoutMs) : ours(provider, error)
           if (failure instanceof KmsError) {
-            if (failure.kind !== 'unavailable') inARow.success()
+            if (failure.kind !== 'unavailable') {
+              inARow.success()
+              aliveAt = performance.now()
+            } else if (start < aliveAt) overtaken.add(failure)
             last = failure
             report(failure, performance.now() - start)
           }

@@ -32,6 +32,19 @@ describe('resilience', () => {
     expect(calls()).toBe(3)
   })
 
+  it('does not take a service for down whose hanging calls end together while it answers others', async () => {
+    const member = resilience('test', { ...quick, openAfter: 3, attemptTimeoutMs: 100, maxAttempts: 1 })
+    const hanging = () => new Promise<never>(() => {})
+    const ends = Promise.allSettled(Array.from({ length: 10 }, () => member.call(hanging, silent)))
+    await delay(20)
+    expect(await member.call(async () => 'ok', silent)).toBe('ok')
+    expect((await ends).every(({ status }) => status === 'rejected')).toBe(true)
+    expect(member.healthy).toBe(true)
+    expect(await member.call(async () => 'ok', silent)).toBe('ok')
+    await Promise.allSettled(Array.from({ length: 3 }, () => member.call(hanging, silent)))
+    expect(member.healthy).toBe(false)
+  })
+
   it.each([
     'denied',
     'key-disabled',
