@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { assertText, describe, equalBytes, wipe } from '../bytes.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
@@ -37,7 +37,6 @@ export interface Argon2idOptions extends Partial<Argon2Parameters> {
 
 const SALT_LENGTH = 16
 const HASH_LENGTH = 32
-const DUMMY_SALT = Buffer.alloc(SALT_LENGTH)
 
 /**
  * Hashes and verifies passwords with Argon2id (RFC 9106), reads the hashes of other systems, and says when to replace
@@ -58,6 +57,7 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
     )
   }
   const run = argon2Runner(options.engine)
+  const standIn = encodeArgon2id(current, randomBytes(SALT_LENGTH), randomBytes(HASH_LENGTH))
   const read = storedReader({ current, legacy, run })
   const cost = { memoryKiB: current.memoryKiB, threads: current.parallelism }
 
@@ -74,10 +74,12 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
     async verify(password, stored, call = {}) {
       const candidates = passwordCandidates(password, normalization)
       try {
-        const hash = stored === undefined || stored === null ? undefined : readAdmissible(stored, call.userId)
+        const known = stored === undefined || stored === null ? undefined : readAdmissible(stored, call.userId)
         if (candidates.length === 0) return { valid: false }
-        const work = () => (hash === undefined ? dummy(candidates) : check(hash, candidates))
-        return await admission.run(hash === undefined ? cost : joint(hash), work, call)
+        // An unknown user is read and checked as a known one is, against a hash that no password has.
+        const hash = known ?? (readAny(standIn) as ReadHash)
+        const verification = await admission.run(joint(hash), () => check(hash, candidates), call)
+        return known === undefined ? { valid: false } : verification
       } finally {
         wipe(...candidates)
       }
@@ -114,12 +116,6 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
     return run({ type: 'argon2id', version: 19, ...current, hashLength: HASH_LENGTH, password, salt })
   }
 
-  /** What an unknown user costs: the same computation as for a known one, so that the time tells nothing. */
-  async function dummy(candidates: readonly Buffer[]): Promise<PasswordVerification> {
-    for (const candidate of candidates) await compute(candidate, DUMMY_SALT)
-    return { valid: false }
-  }
-
   async function check(hash: ReadHash, candidates: readonly Buffer[]): Promise<PasswordVerification> {
     for (const [form, candidate] of candidates.entries()) {
       const digest = await hash.compute(candidate)
@@ -128,7 +124,8 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
       return { valid: true, rehash: await newHash(candidates[0] as Buffer) }
     }
     // An old hash is followed by the work of a new one when the password is right, so also when it is wrong.
-    return hash.current ? { valid: false } : dummy(candidates)
+    if (!hash.current) for (const candidate of candidates) await newHash(candidate)
+    return { valid: false }
   }
 
   /** What it takes to compute an old hash and a new one after it. */

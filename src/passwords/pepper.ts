@@ -40,6 +40,9 @@ export interface PepperedHasher extends PasswordHasher {
 }
 
 const PEPPERED_PREFIX = 'sr1_'
+const NOBODY = 'nobody'
+/** As long as a hash with the default parameters. */
+const LIKE_A_HASH = '-'.repeat(97)
 
 /** Whether stored text is an encrypted hash. */
 export function isPeppered(stored: string): boolean {
@@ -60,6 +63,7 @@ export function withPepper(
   }
   const writes = mode !== 'retire'
   const seal = (hash: string, userId: string) => (writes ? pepper.encrypt(hash, userId) : hash)
+  let sealedForNobody: string | undefined
   return {
     async hash(password, options) {
       const userId = userIdOf(options)
@@ -67,8 +71,11 @@ export function withPepper(
     },
 
     async verify(password, stored, options) {
-      // An unknown user has no id to ask for.
-      if (stored === undefined || stored === null) return hasher.verify(password, stored, options)
+      if (stored === undefined || stored === null) {
+        // An unknown user has no id to ask for, and otherwise costs and fails as a known one does, without a key too.
+        await readable(await standIn(), NOBODY)
+        return hasher.verify(password, stored, options)
+      }
       const userId = userIdOf(options)
       assertText(stored, 'the stored hash')
       const hash = await readable(stored, userId)
@@ -95,6 +102,14 @@ export function withPepper(
       if (isAsWritten(stored)) return stored
       return seal(peppered ? await pepper.decrypt(stored, userId) : stored, userId)
     },
+  }
+
+  /** What is decrypted for an unknown user. */
+  async function standIn(): Promise<string> {
+    if (sealedForNobody === undefined || !pepper.isCurrent(sealedForNobody)) {
+      sealedForNobody = await pepper.encrypt(LIKE_A_HASH, NOBODY)
+    }
+    return sealedForNobody
   }
 
   function isAsWritten(stored: string): boolean {

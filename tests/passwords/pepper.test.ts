@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { DecryptionError } from '../../src/errors.ts'
+import { DecryptionError, KmsError } from '../../src/errors.ts'
 import { argon2id } from '../../src/passwords/argon2id.ts'
 import { type PasswordPepper, withPepper } from '../../src/passwords/pepper.ts'
 import { costOf, countingEngine, small } from './fixtures.ts'
@@ -62,6 +62,31 @@ test('a moved hash, a damaged one and an unknown user do the same work', async (
     [undefined, 'ada'],
   ] as const) {
     expect(await work(value, userId)).toEqual(known)
+  }
+})
+
+test('an unknown user is decrypted for, and fails without the key, as a known one', async () => {
+  const inner = rotatingPepper()
+  let decrypted = 0
+  let away = false
+  const decrypt: PasswordPepper['decrypt'] = (stored, userId) => {
+    if (away) throw new KmsError('pepper', 'unavailable', 'no answer')
+    decrypted++
+    return inner.decrypt(stored, userId)
+  }
+  const hasher = withPepper(plain, { ...inner, decrypt })
+  const stored = await hasher.hash(PASSWORD, { userId: 'ada' })
+  for (const rotated of [false, true]) {
+    if (rotated) inner.rotate()
+    for (const value of [stored, undefined]) {
+      decrypted = 0
+      expect(await hasher.verify('wrong', value, { userId: 'ada' })).toEqual({ valid: false })
+      expect(decrypted).toBe(1)
+    }
+  }
+  away = true
+  for (const value of [stored, undefined]) {
+    await expect(hasher.verify('wrong', value, { userId: 'ada' })).rejects.toMatchObject({ code: 'ERR_KMS' })
   }
 })
 
