@@ -6,13 +6,12 @@ import { EventHub } from '../src/events.ts'
 import { kmsGroup } from '../src/keys/kms-group.ts'
 import type { ResilienceOptions } from '../src/keys/resilience-options.ts'
 import type { KmsProvider, WrappedKey } from '../src/kms.ts'
+import { SimulatedClock } from './simulated-clock.ts'
 
 /** What a chaos run is made of. */
 export interface ChaosOptions {
-  /** How long it runs, in ms. The first provider is down for the middle third. */
+  /** How long it runs, in ms of simulated time. The first provider is down for the middle third. */
   readonly durationMs: number
-  /** It goes on until so many operations were begun, on a machine too busy for them in its time. Default 0. */
-  readonly atLeast?: number
   /** Operations in flight at any moment. */
   readonly concurrency: number
   /** The same seed, the same faults. */
@@ -43,17 +42,30 @@ const CREATE_EVERY = 10
 
 /**
  * Wraps and unwraps keys through two services that throttle 30 % of all calls, let 5 % hang, reset 2 % and answer 1 %
- * with a wrong or short key, while the preferred one is down for the middle third of the run.
+ * with a wrong or short key, while the preferred one is down for the middle third of the run. Time is simulated: what
+ * comes of it is a matter of the waits and limits alone, and not of how busy the machine is.
  */
-export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
-  const { durationMs, atLeast = 0, concurrency, seed, latencyMs } = options
+export function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
+  const clock = new SimulatedClock()
+  return clock.run(() => chaosOn(clock, options))
+}
+
+async function chaosOn(clock: SimulatedClock, options: ChaosOptions): Promise<ChaosReport> {
+  const { durationMs, concurrency, seed, latencyMs } = options
   const healthy = [memoryKms({ name: 'first' }), memoryKms({ name: 'second' })]
   const keys = await Promise.all(Array.from({ length: KEYS }, async (_, at) => sample(healthy, at)))
   const third = durationMs / 3
   const providers = healthy.map((kms, at) =>
-    faulty(kms, { ...FAULTS, seed: `${seed} ${at}`, latencyMs, ...(at === 0 && { outages: [[third, 2 * third]] }) }),
+    faulty(kms, {
+      ...FAULTS,
+      seed: `${seed} ${at}`,
+      latencyMs,
+      clock: () => clock.now(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      ...(at === 0 && { outages: [[third, 2 * third]] }),
+    }),
   )
-  const group = kmsGroup({ providers, events: new EventHub(), minWraps: 1, ...options.resilience })
+  const group = kmsGroup({ providers, events: new EventHub(), minWraps: 1, clock, ...options.resilience })
   const report = { operations: 0, succeeded: 0, wrongKeys: 0, plaintextWritten: 0, strangeErrors: 0 }
 
   const open = async ({ key, wraps, context }: Sample): Promise<void> => {
@@ -68,9 +80,8 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
     if (wraps.some(({ ciphertext }) => Buffer.from(ciphertext).includes(key))) report.plaintextWritten++
     await open({ key, wraps, context })
   }
-  const ends = performance.now() + durationMs
   const work = async (): Promise<void> => {
-    while (performance.now() < ends || report.operations < atLeast) {
+    while (clock.now() < durationMs) {
       const at = report.operations++
       try {
         await (at % CREATE_EVERY === 0 ? create(at) : open(keys[at % KEYS] as Sample))

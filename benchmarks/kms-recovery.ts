@@ -1,12 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { faulty, memoryKms } from '../providers/testing/index.ts'
 import { EventHub } from '../src/events.ts'
 import { kmsGroup } from '../src/keys/kms-group.ts'
 import type { ResilienceOptions } from '../src/keys/resilience-options.ts'
+import { SimulatedClock } from './simulated-clock.ts'
 
 /** An outage, and who waits for its end. */
 export interface RecoveryOptions {
-  /** ms before the outage, the outage, and after it. */
+  /** ms of simulated time before the outage, the outage, and after it. */
   readonly phasesMs: readonly [before: number, outage: number, after: number]
   /** Callers that each ask again as soon as they have an answer, and after a short wait when it was an error. */
   readonly callers: number
@@ -28,9 +28,9 @@ export interface RecoveryReport {
 
 const CALLER_WAIT_MS = 100
 
-/** Lets many callers hammer a service that is down for a while, and counts what reaches it. */
+/** Lets many callers hammer a service that is down for a while, in simulated time, and counts what reaches it. */
 export async function recoveryRun(options: RecoveryOptions): Promise<RecoveryReport> {
-  const [withGroup, without] = await Promise.all([hammer(options, true), hammer(options, false)])
+  const [withGroup, without] = await Promise.all([hammered(options, true), hammered(options, false)])
   const [before, outage] = options.phasesMs
   const up = before + outage
   const firstAnswer = withGroup.answers.find((at) => at >= up) ?? Number.POSITIVE_INFINITY
@@ -46,33 +46,42 @@ export async function recoveryRun(options: RecoveryOptions): Promise<RecoveryRep
   }
 }
 
-async function hammer({ phasesMs, callers, resilience }: RecoveryOptions, resilient: boolean) {
+function hammered(options: RecoveryOptions, resilient: boolean) {
+  const clock = new SimulatedClock()
+  return clock.run(() => hammer(clock, options, resilient))
+}
+
+async function hammer(clock: SimulatedClock, { phasesMs, callers, resilience }: RecoveryOptions, resilient: boolean) {
   const [before, outage, after] = phasesMs
   const memory = memoryKms()
   const context = { row: '1' }
   const wrapped = await memory.wrap(Buffer.alloc(32, 1), { context })
-  const start = performance.now()
   const calls: number[] = []
   const answers: number[] = []
-  const service = faulty(memory, { latencyMs: [5, 15], outages: [[before, before + outage]] })
+  const service = faulty(memory, {
+    latencyMs: [5, 15],
+    outages: [[before, before + outage]],
+    clock: () => clock.now(),
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+  })
   const counted: typeof memory = {
     ...memory,
     unwrap: (wrap, call) => {
-      calls.push(performance.now() - start)
+      calls.push(clock.now())
       return service.unwrap(wrap, call)
     },
   }
-  const group = kmsGroup({ providers: [counted], events: new EventHub(), ...resilience })
+  const group = kmsGroup({ providers: [counted], events: new EventHub(), clock, ...resilience })
   const ask = () =>
     resilient ? group.unwrap([wrapped], { context }, () => true) : counted.unwrap(wrapped, { context })
-  const ends = start + before + outage + after
+  const ends = before + outage + after
   const caller = async () => {
-    while (performance.now() < ends) {
+    while (clock.now() < ends) {
       await ask().then(
-        () => answers.push(performance.now() - start),
-        () => delay(Math.random() * CALLER_WAIT_MS),
+        () => answers.push(clock.now()),
+        () => clock.sleep(Math.random() * CALLER_WAIT_MS),
       )
-      await delay(Math.random() * CALLER_WAIT_MS)
+      await clock.sleep(Math.random() * CALLER_WAIT_MS)
     }
   }
   await Promise.all(Array.from({ length: callers }, caller))

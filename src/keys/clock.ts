@@ -6,6 +6,8 @@ export interface Clock {
   now(): number
   /** Calls back after `ms`, without keeping the process alive. @returns a function that cancels it */
   after(ms: number, callback: () => void): () => void
+  /** The same for work that somebody waits for: the process stays alive until then. */
+  hold(ms: number, callback: () => void): () => void
 }
 
 /** The clock of this machine. */
@@ -15,6 +17,10 @@ export const systemClock: Clock = {
   after: (ms, callback) => {
     const timer = setTimeout(callback, ms)
     timer.unref()
+    return () => clearTimeout(timer)
+  },
+  hold: (ms, callback) => {
+    const timer = setTimeout(callback, ms)
     return () => clearTimeout(timer)
   },
 }

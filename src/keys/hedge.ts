@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from './clock.ts'
+
 /** The first success, or every failure in the order of the tries. */
 export type Outcome<T> = { readonly won: true; readonly value: T } | { readonly won: false; readonly errors: unknown[] }
 
@@ -13,6 +15,7 @@ export async function firstOf<T>(
   afterMs: number,
   signal: AbortSignal | undefined,
   discard: (late: T) => void,
+  clock: Clock = systemClock,
 ): Promise<Outcome<T>> {
   signal?.throwIfAborted()
   const stop = new AbortController()
@@ -20,7 +23,7 @@ export async function firstOf<T>(
   let started = 0
   let failed = 0
   let settled = false
-  let timer: NodeJS.Timeout | undefined
+  let cancelNext: (() => void) | undefined
   let onAbort: (() => void) | undefined
   try {
     return await new Promise<Outcome<T>>((resolve, reject) => {
@@ -30,11 +33,11 @@ export async function firstOf<T>(
       }
       signal?.addEventListener('abort', onAbort, { once: true })
       const start = () => {
-        clearTimeout(timer)
+        cancelNext?.()
         const index = started++
         const attempt = tries[index]
         if (attempt === undefined) return
-        if (started < tries.length) timer = setTimeout(start, afterMs)
+        if (started < tries.length) cancelNext = clock.hold(afterMs, start)
         attempt(stop.signal).then(
           (value) => {
             if (settled) return discard(value)
@@ -53,7 +56,7 @@ export async function firstOf<T>(
       start()
     })
   } finally {
-    clearTimeout(timer)
+    cancelNext?.()
     if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
     stop.abort()
   }

@@ -3,7 +3,9 @@ import type { EncryptionContext } from '../crypto/context.ts'
 import { ConfigError, InvalidInputError, KmsError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../kms.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { firstOf } from './hedge.ts'
+import { differentKey, mostTelling, nobodyAccepts } from './kms-faults.ts'
 import { type Resilience, resilience } from './resilience.ts'
 import type { ResilienceOptions } from './resilience-options.ts'
 
@@ -17,6 +19,8 @@ export interface KmsGroupOptions extends ResilienceOptions {
   readonly minWraps?: number
   /** When one service has not opened a key after this many ms, the next is asked as well. Default 500. */
   readonly hedgeAfterMs?: number
+  /** Default: the clock of this machine. */
+  readonly clock?: Clock
 }
 
 /** The one place through which Strongroom calls key management services. */
@@ -57,7 +61,7 @@ export interface MissingWrap {
 
 /** @throws InvalidInputError, ConfigError */
 export function kmsGroup(options: KmsGroupOptions): KmsGroup {
-  const { providers, events, minWraps, hedgeAfterMs = DEFAULT_HEDGE_MS } = options
+  const { providers, events, minWraps, hedgeAfterMs = DEFAULT_HEDGE_MS, clock = systemClock } = options
   const services = providers.filter(({ recovery }) => recovery === undefined).length
   if (services < 1 || providers.length > MAX_WRAPS) {
     throw new ConfigError(
@@ -70,7 +74,9 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
   if (!(hedgeAfterMs >= 0 && hedgeAfterMs <= MAX_HEDGE_MS)) {
     throw new InvalidInputError(`hedgeAfterMs must be a number from 0 to ${MAX_HEDGE_MS}`)
   }
-  const members = providers.map((provider): Member => ({ provider, calls: resilience(provider.name, options) }))
+  const members = providers.map(
+    (provider): Member => ({ provider, calls: resilience(provider.name, options, clock), clock }),
+  )
 
   return {
     providers,
@@ -101,10 +107,10 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
           (signal: AbortSignal | undefined) =>
             unwrapBy(member, wrapped, signal, call.context, verify, events),
       )
-      if (tries.length === 0) throw nobodyAccepts(providers, wraps)
+      if (tries.length === 0) throw nobodyAccepts(providers, wraps.slice(0, MAX_WRAPS))
       const only = tries.length === 1 ? tries[0] : undefined
       if (only !== undefined) return only(call.signal)
-      const outcome = await firstOf(tries, hedgeAfterMs, call.signal, (late) => wipe(late))
+      const outcome = await firstOf(tries, hedgeAfterMs, call.signal, (late) => wipe(late), clock)
       if (outcome.won) return outcome.value
       const other = outcome.errors.find((error) => !(error instanceof KmsError))
       throw other ?? mostTelling(outcome.errors as KmsError[])
@@ -126,6 +132,7 @@ const TRIES_PER_WRAP = 3
 interface Member {
   readonly provider: KmsProvider
   readonly calls: Resilience
+  readonly clock: Clock
 }
 
 const opens = ({ provider }: Member): boolean => provider.recovery === undefined
@@ -167,7 +174,7 @@ async function moved(
 }
 
 async function unwrapBy(
-  { provider, calls }: Member,
+  { provider, calls, clock }: Member,
   wrapped: WrappedKey,
   signal: AbortSignal | undefined,
   context: EncryptionContext,
@@ -176,7 +183,7 @@ async function unwrapBy(
 ): Promise<Uint8Array> {
   const report = reporter(provider, 'unwrap', events)
   for (let left = TRIES_PER_WRAP; left > 0; left--) {
-    const start = performance.now()
+    const start = clock.now()
     const key = await calls.call(
       async (stop) => {
         const unwrapped = await provider.unwrap(wrapped, { context, signal: stop })
@@ -188,7 +195,7 @@ async function unwrapBy(
     )
     if (verify(key)) return key
     wipe(key)
-    report(differentKey(provider), performance.now() - start)
+    report(differentKey(provider), clock.now() - start)
   }
   throw differentKey(provider)
 }
@@ -223,27 +230,4 @@ function reporter({ name }: KmsProvider, operation: 'wrap' | 'unwrap', events: E
     if (error === undefined) events.emit({ type: 'kms.called', provider: name, operation, ms })
     else events.emit({ type: 'kms.failed', provider: name, operation, kind: error.kind, ms })
   }
-}
-
-function differentKey({ name }: KmsProvider): KmsError {
-  return new KmsError(name, 'invalid-ciphertext', 'returned a different key')
-}
-
-/** A different key before an outage, an outage before a refusal: the one that the caller must act on, or can wait out. */
-function mostTelling(errors: readonly KmsError[]): KmsError {
-  const rank = (error: KmsError) => (error.message.endsWith('returned a different key') ? 0 : error.retryable ? 1 : 2)
-  const [first, ...others] = [...errors].sort((a, b) => rank(a) - rank(b)) as [KmsError, ...KmsError[]]
-  if (others.length === 0) return first
-  const message = [first.message.slice(first.provider.length + 2), ...others.map((error) => error.message)]
-  // The telling one last, so that its message still ends as it does alone.
-  return new KmsError(first.provider, first.kind, message.reverse().join('; '), { cause: first })
-}
-
-function nobodyAccepts(providers: readonly KmsProvider[], wraps: readonly WrappedKey[]): KmsError {
-  const names = wraps
-    .slice(0, MAX_WRAPS)
-    .map(({ provider, keyId }) => JSON.stringify(`${provider} ${keyId}`.slice(0, 200)))
-  const have = providers.map(({ name, keyId }) => `${name} ${keyId}`).join(', ')
-  const message = `no configured KMS key opens this: it is wrapped under ${names.join(', ') || 'nothing'}, and kms is ${have}`
-  return new KmsError((providers[0] as KmsProvider).name, 'misconfigured', message)
 }

@@ -1,18 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import {
-  BrokenCircuitError,
-  CircuitState,
-  ConsecutiveBreaker,
-  circuitBreaker,
-  ExponentialBackoff,
-  fullJitterGenerator,
-  halfJitterGenerator,
-  handleWhen,
-  type IBackoff,
-  retry,
-} from 'cockatiel'
+import { ExponentialBackoff, fullJitterGenerator, type IBackoff } from 'cockatiel'
 import { InvalidInputError, KmsError, StrongroomError } from '../errors.ts'
 import { CallTime, TimeUp } from './call-time.ts'
+import { Circuit, CircuitOpen } from './circuit.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { RecoveryRate } from './recovery-rate.ts'
 import { type ResilienceOptions, withDefaults } from './resilience-options.ts'
 
@@ -39,49 +29,28 @@ export interface Resilience {
  * @param provider name for errors
  * @throws InvalidInputError on an option out of range
  */
-export function resilience(provider: string, options: ResilienceOptions = {}): Resilience {
+export function resilience(provider: string, options: ResilienceOptions = {}, clock: Clock = systemClock): Resilience {
   const settings = withDefaults(options)
   const rate = new RecoveryRate(settings.recoveryPerSecond, settings.recoveryMs)
-
-  const attempts = retry(
-    handleWhen((error) => error instanceof KmsError && error.retryable),
-    {
-      maxAttempts: settings.maxAttempts - 1,
-      backoff: new ExponentialBackoff({
-        generator: fullJitterGenerator,
-        initialDelay: settings.backoffMs,
-        maxDelay: settings.maxBackoffMs,
-      }),
-    },
-  )
-  const probeDelay = new ExponentialBackoff({
-    generator: halfJitterGenerator, // so that the processes of a fleet do not probe together
-    initialDelay: settings.probeAfterMs,
-    maxDelay: settings.maxProbeAfterMs,
+  const pauses = new ExponentialBackoff({
+    generator: fullJitterGenerator,
+    initialDelay: settings.backoffMs,
+    maxDelay: settings.maxBackoffMs,
   })
-  let probeAt = 0
-  const noted = <T>(backoff: IBackoff<T>): IBackoff<T> => {
-    probeAt = Date.now() + backoff.duration
-    return { duration: backoff.duration, next: (context) => noted(backoff.next(context)) }
-  }
-  // Only `unavailable` counts: a service that throttles or refuses is alive, and opening would turn away what it serves.
-  const inARow = new ConsecutiveBreaker(settings.openAfter)
   // Calls that hang end together, a time-out later; the service that answered others meanwhile is not down.
   let aliveAt = Number.NEGATIVE_INFINITY
   const overtaken = new WeakSet<KmsError>()
-  const breaker = circuitBreaker(
-    handleWhen((error) => error instanceof KmsError && error.kind === 'unavailable' && !overtaken.has(error)),
-    {
-      breaker: inARow,
-      halfOpenAfter: { next: () => noted(probeDelay.next()) },
-    },
-  )
-  breaker.onStateChange(() => rate.restart(performance.now()))
+  const circuit = new Circuit({
+    ...settings,
+    clock,
+    // Only `unavailable` counts: a service that throttles or refuses is alive, and opening would turn away what it serves.
+    counts: (error) => error instanceof KmsError && error.kind === 'unavailable' && !overtaken.has(error),
+    onChange: () => rate.restart(clock.now()),
+  })
 
   return {
     get healthy(): boolean {
-      if (breaker.state === CircuitState.Open) return Date.now() >= probeAt
-      return breaker.state === CircuitState.Closed
+      return circuit.healthy
     },
 
     async call<T>(
@@ -90,20 +59,20 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
       signal?: AbortSignal,
     ): Promise<T> {
       signal?.throwIfAborted()
-      const time = new CallTime(settings.deadlineMs, settings.attemptTimeoutMs)
+      const time = new CallTime(clock, settings.deadlineMs, settings.attemptTimeoutMs)
       let last: KmsError | undefined
-      if (breaker.state !== CircuitState.Closed) time.watch()
+      if (!circuit.closed) time.watch()
 
       const attempt = async (): Promise<T> => {
         if (time.over) throw new TimeUp()
-        const wait = rate.take(performance.now(), time.left)
+        const wait = rate.take(clock.now(), time.left)
         if (wait === undefined) throw new Saturated()
         const stop = time.startAttempt()
-        if (wait > 0) await delay(wait, undefined, { signal: stop.signal })
-        const start = performance.now()
+        if (wait > 0) await time.wait(wait)
+        const start = clock.now()
         try {
           const result = await time.limit(operation(stop.signal), stop)
-          aliveAt = performance.now()
+          aliveAt = clock.now()
           report(undefined, aliveAt - start)
           return result
         } catch (error) {
@@ -113,30 +82,42 @@ export function resilience(provider: string, options: ResilienceOptions = {}): R
             error instanceof TimeUp ? noAnswer(provider, settings.attemptTimeoutMs) : ours(provider, error)
           if (failure instanceof KmsError) {
             if (failure.kind !== 'unavailable') {
-              inARow.success()
-              aliveAt = performance.now()
+              circuit.alive()
+              aliveAt = clock.now()
             } else if (start < aliveAt) overtaken.add(failure)
             last = failure
-            report(failure, performance.now() - start)
+            report(failure, clock.now() - start)
           }
           throw failure
         }
       }
       const guarded = async (): Promise<T> => {
         try {
-          return await breaker.execute(attempt)
+          return await circuit.execute(attempt)
         } catch (error) {
           throw time.left === 0 ? new TimeUp() : error
         }
       }
+      const repeated = async (): Promise<T> => {
+        let pause: IBackoff<unknown> | undefined
+        for (let left = settings.maxAttempts; ; ) {
+          try {
+            return await guarded()
+          } catch (error) {
+            if (--left === 0 || !(error instanceof KmsError && error.retryable)) throw error
+          }
+          pause = pause === undefined ? pauses.next() : pause.next(undefined)
+          await time.wait(pause.duration)
+        }
+      }
 
       try {
-        return await time.untilOver(attempts.execute(guarded), signal)
+        return await time.untilOver(repeated(), signal)
       } catch (error) {
         signal?.throwIfAborted()
         const cause = last === undefined ? {} : { cause: last }
         if (error instanceof TimeUp) throw noAnswer(provider, settings.deadlineMs, cause)
-        if (error instanceof BrokenCircuitError) {
+        if (error instanceof CircuitOpen) {
           throw new KmsError(provider, 'unavailable', 'is down and not called until the next probe', cause)
         }
         if (error instanceof Saturated) {

@@ -7,14 +7,10 @@ import { stampedeRun } from '../../benchmarks/kms-stampede.ts'
 
 it('of many operations under chaos nearly all succeed, none gives a wrong key, and calls stay bounded', async () => {
   const report = await chaosRun({
-    durationMs: process.env.STRONGROOM_SLOW === '1' ? 30_000 : 3_000,
-    // Enough operations that one failure, which chance allows, is less than one in a thousand.
-    atLeast: 1500,
-    concurrency: 100,
+    durationMs: process.env.STRONGROOM_SLOW === '1' ? 90_000 : 15_000,
+    concurrency: 50,
     seed: 7,
-    latencyMs: [1, 5],
-    // Far above what a call takes: a machine that is busy for a second must not look like two services that hang.
-    resilience: { attemptTimeoutMs: 2_000, deadlineMs: 15_000, backoffMs: 10, maxBackoffMs: 200, hedgeAfterMs: 60 },
+    latencyMs: [5, 25],
   })
   expect(report.operations).toBeGreaterThanOrEqual(1500)
   expect(report.faults.outage).toBeGreaterThan(0)
@@ -34,7 +30,7 @@ it('after an outage calls come back at the stated rate, not all at once', async 
     callers: 100,
     resilience: { recoveryPerSecond: 50, recoveryMs: 4000, probeAfterMs: 200, maxProbeAfterMs: 400 },
   })
-  expect(report.worstSecond).toBeLessThanOrEqual(65) // 50 and the lateness of timers
+  expect(report.worstSecond).toBeLessThanOrEqual(51) // 50 in a second, and the one at its end
   expect(report.worstSecond).toBeGreaterThan(10)
   expect(report.worstSecondWithout).toBeGreaterThan(300)
   expect(report.firstAnswerMs).toBeLessThan(1500)

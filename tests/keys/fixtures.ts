@@ -29,6 +29,10 @@ export class FakeClock implements Clock {
     }
   }
 
+  hold(ms: number, callback: () => void): () => void {
+    return this.after(ms, callback)
+  }
+
   /** Times of the timers that wait, earliest first. */
   get waiting(): number[] {
     return this.#timers.map((timer) => timer.at).sort((a, b) => a - b)
@@ -36,6 +40,7 @@ export class FakeClock implements Clock {
 
   /** Moves on, letting every timer that falls due finish its work. */
   async forward(ms: number): Promise<void> {
+    await settled()
     const end = this.#ms + ms
     for (;;) {
       const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0]

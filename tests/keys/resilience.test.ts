@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { ClosedError, InvalidInputError, KmsError, type KmsErrorKind } from '../../src/errors.ts'
 import { resilience } from '../../src/keys/resilience.ts'
 import type { ResilienceOptions } from '../../src/keys/resilience-options.ts'
+import { FakeClock, settled } from './fixtures.ts'
 
 const quick: ResilienceOptions = {
   backoffMs: 1,
@@ -33,15 +33,19 @@ describe('resilience', () => {
   })
 
   it('does not take a service for down whose hanging calls end together while it answers others', async () => {
-    const member = resilience('test', { ...quick, openAfter: 3, attemptTimeoutMs: 100, maxAttempts: 1 })
+    const clock = new FakeClock()
+    const member = resilience('test', { openAfter: 3, attemptTimeoutMs: 100, maxAttempts: 1 }, clock)
     const hanging = () => new Promise<never>(() => {})
     const ends = Promise.allSettled(Array.from({ length: 10 }, () => member.call(hanging, silent)))
-    await delay(20)
+    await clock.forward(20)
     expect(await member.call(async () => 'ok', silent)).toBe('ok')
+    await clock.forward(80)
     expect((await ends).every(({ status }) => status === 'rejected')).toBe(true)
     expect(member.healthy).toBe(true)
     expect(await member.call(async () => 'ok', silent)).toBe('ok')
-    await Promise.allSettled(Array.from({ length: 3 }, () => member.call(hanging, silent)))
+    const down = Promise.allSettled(Array.from({ length: 3 }, () => member.call(hanging, silent)))
+    await clock.forward(100)
+    await down
     expect(member.healthy).toBe(false)
   })
 
@@ -77,19 +81,23 @@ describe('resilience', () => {
   })
 
   it('ends at the deadline, in the middle of an attempt or of a wait', async () => {
-    const start = performance.now()
+    const clock = new FakeClock()
     const hanging = () => new Promise<string>(() => {})
-    await expect(resilience('test', { ...quick, deadlineMs: 50 }).call(hanging, silent)).rejects.toMatchObject({
+    const ended = expect(resilience('test', { deadlineMs: 50 }, clock).call(hanging, silent)).rejects.toMatchObject({
       kind: 'unavailable',
       message: 'test: did not answer within 50 ms',
     })
+    await clock.forward(50)
+    await ended
     const waiting: ResilienceOptions = { backoffMs: 60_000, maxBackoffMs: 60_000, deadlineMs: 50 }
     const { operation } = service([fail('throttled')])
-    await expect(resilience('test', waiting).call(operation, silent)).rejects.toMatchObject({
+    const given = expect(resilience('test', waiting, clock).call(operation, silent)).rejects.toMatchObject({
       kind: 'unavailable',
       cause: { kind: 'throttled' },
     })
-    expect(performance.now() - start).toBeLessThan(1000)
+    await clock.forward(50)
+    await given
+    expect(clock.waiting).toEqual([])
   })
 
   it('rejects at once with the reason of a caller who aborts, wherever it stands', async () => {
@@ -157,61 +165,56 @@ describe('resilience', () => {
   })
 
   it('lets one probe through when it is due, and closes when that succeeds', async () => {
-    const member = resilience('test', { ...quick, openAfter: 1, maxAttempts: 1 })
+    const clock = new FakeClock()
+    const member = resilience('test', { ...quick, openAfter: 1, maxAttempts: 1 }, clock)
     let up = false
     let calls = 0
     const operation = async () => {
       calls++
-      await delay(5)
+      await settled()
       if (!up) throw fail('unavailable')
       return 'ok'
     }
     await expect(member.call(operation, silent)).rejects.toThrow()
-    await delay(50)
+    await clock.forward(19)
+    await expect(member.call(operation, silent)).rejects.toThrow('until the next probe')
+    await clock.forward(21)
     const probing = await Promise.allSettled(Array.from({ length: 20 }, () => member.call(operation, silent)))
     expect(probing.every(({ status }) => status === 'rejected')).toBe(true)
     expect(calls).toBe(2)
     up = true
-    await delay(90)
+    await clock.forward(80)
     expect(await member.call(operation, silent)).toBe('ok')
     expect(member.healthy).toBe(true)
   })
 
   it('holds back the rush after an outage to the stated rate', async () => {
-    const member = resilience('test', {
-      ...quick,
-      openAfter: 1,
-      maxAttempts: 1,
-      recoveryPerSecond: 100,
-      recoveryMs: 5000,
-    })
+    const clock = new FakeClock()
+    const options = { ...quick, openAfter: 1, maxAttempts: 1, recoveryPerSecond: 100, recoveryMs: 5000 }
+    const member = resilience('test', options, clock)
     await expect(member.call(service([fail('unavailable')]).operation, silent)).rejects.toThrow()
-    await delay(50)
+    await clock.forward(50)
     const starts: number[] = []
     const operation = async () => {
-      starts.push(performance.now())
+      starts.push(clock.now())
       return 'ok'
     }
-    await Promise.all(Array.from({ length: 30 }, () => member.call(operation, silent)))
-    const span = (starts.at(-1) as number) - (starts[0] as number)
-    expect(span).toBeGreaterThan(250) // 30 calls at 100 a second
+    const all = Promise.all(Array.from({ length: 30 }, () => member.call(operation, silent)))
+    await clock.forward(290)
+    await all
+    expect(starts).toEqual(Array.from({ length: 30 }, (_, at) => 50 + 10 * at))
   })
 
   it('turns away as throttled who cannot be served before the deadline', async () => {
-    const member = resilience('test', {
-      ...quick,
-      openAfter: 1,
-      maxAttempts: 1,
-      deadlineMs: 100,
-      recoveryPerSecond: 20,
-      recoveryMs: 5000,
-    })
+    const clock = new FakeClock()
+    const rate = { recoveryPerSecond: 20, recoveryMs: 5000 }
+    const member = resilience('test', { ...quick, openAfter: 1, maxAttempts: 1, deadlineMs: 90, ...rate }, clock)
     await expect(member.call(service([fail('unavailable')]).operation, silent)).rejects.toThrow()
-    await delay(50)
-    const results = await Promise.allSettled(Array.from({ length: 20 }, () => member.call(async () => 'ok', silent)))
-    const served = results.filter(({ status }) => status === 'fulfilled').length
-    expect(served).toBeGreaterThanOrEqual(1)
-    expect(served).toBeLessThanOrEqual(4)
+    await clock.forward(50)
+    const calls = Promise.allSettled(Array.from({ length: 20 }, () => member.call(async () => 'ok', silent)))
+    await clock.forward(90)
+    const results = await calls
+    expect(results.filter(({ status }) => status === 'fulfilled').length).toBe(2)
     const turnedAway = results.find((result) => result.status === 'rejected')
     expect(turnedAway).toMatchObject({ reason: { kind: 'throttled', retryable: true } })
   })
