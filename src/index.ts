@@ -61,8 +61,8 @@ export type {
   ShredEntry,
   ShredLedger,
 } from './key-store.ts'
-export type { Attempts } from './keys/attempts.ts'
 export type { KeyInfo } from './keys/key-info.ts'
+export type { Attempts } from './keys/key-ledger.ts'
 export type { AddOptions, KeyManager, ListOptions, RotateOptions } from './keys/key-manager.ts'
 export type { KeyStep, KeyStepPlan } from './keys/key-step.ts'
 export type { Proved, ReportBody, ReportVerdict } from './keys/report-proof.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { KeyCommit, KeyRecord, KeyStore } from '../../src/key-store.ts'
-import type { KeyStoreHarness } from './key-store-conformance.ts'
+import type { KeyStoreHarness } from './key-store-harness.ts'
 import { byId, write } from './key-store-reads.ts'
 import { nextRevision, sampleEntry, sampleRecord } from './sample-records.ts'
 

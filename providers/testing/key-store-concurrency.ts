@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { CommitResult, KeyRecord } from '../../src/key-store.ts'
-import type { KeyStoreHarness } from './key-store-conformance.ts'
+import type { KeyStoreHarness } from './key-store-harness.ts'
 import { write } from './key-store-reads.ts'
 import { nextRevision, sampleEntry, sampleRecord } from './sample-records.ts'
 

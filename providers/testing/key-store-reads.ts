@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { KeyQuery, KeyRecord, KeyStore } from '../../src/key-store.ts'
-import type { KeyStoreHarness } from './key-store-conformance.ts'
+import type { KeyStoreHarness } from './key-store-harness.ts'
 import { nextRevision, sampleEntry, sampleRecord } from './sample-records.ts'
 
 /** Texts that databases like to fold, trim, normalise or read as patterns. */

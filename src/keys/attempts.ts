@@ -1,18 +1,8 @@
 import { KeyStoreError } from '../errors.ts'
 import type { KeyStore } from '../key-store.ts'
 import type { Clock } from './clock.ts'
+import { ATTEMPT } from './key-ledger.ts'
 import type { Keyring } from './keyring.ts'
-
-/** What the key log holds of attempts to use a retired key. */
-export interface Attempts {
-  /** Entries in the key log: at most one a minute and process. */
-  readonly reports: number
-  /** ISO 8601; null when there was none. */
-  readonly last: string | null
-}
-
-/** The action of a log entry that changes nothing: somebody wanted to decrypt under a retired key. */
-export const ATTEMPT = 'attempt'
 
 const EVERY_MS = 60_000
 const MAX_KEYS = 1000

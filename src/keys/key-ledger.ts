@@ -1,10 +1,20 @@
 import type { KeyRecordError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { KeyLogAnchor, KeyLogChange, KeyLogEntry, KeyLogHead, KeyRecord, KeyStore } from '../key-store.ts'
-import { ATTEMPT, type Attempts } from './attempts.ts'
 import { followLog, LOG_START } from './log.ts'
 import { refused } from './record.ts'
 import type { RootKeys } from './root-keys.ts'
+
+/** What the key log holds of attempts to use a retired key. */
+export interface Attempts {
+  /** Entries in the key log: at most one a minute and process. */
+  readonly reports: number
+  /** ISO 8601; null when there was none. */
+  readonly last: string | null
+}
+
+/** The action of a log entry that changes nothing: somebody wanted to decrypt under a retired key. */
+export const ATTEMPT = 'attempt'
 
 const PAGE = 1000
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { ATTEMPT, AttemptLog } from '../../src/keys/attempts.ts'
+import { AttemptLog } from '../../src/keys/attempts.ts'
+import { ATTEMPT } from '../../src/keys/key-ledger.ts'
 import { freshKeys } from './fixtures.ts'
 
 /** A process with a retired key, and what writes attempts to use it. */
