@@ -85,10 +85,11 @@ export {
   verifyFile,
 } from './messages/file.ts'
 export { inspectMessage, type MessageSummary } from './messages/inspect.ts'
-export { type OpenedMessage, openMessage, sealMessage } from './messages/message.ts'
+export { openMessage, sealMessage } from './messages/message.ts'
 export { createMessages, type Messages, type MessagesOptions } from './messages/messages.ts'
 export { openNodeStream, sealNodeStream } from './messages/node-stream.ts'
-export type { MessageInfo, OpenOptions as OpenMessageOptions } from './messages/open-plan.ts'
+export type { OpenedMessage } from './messages/open.ts'
+export type { MessageInfo, OpenOptions as OpenMessageOptions, ReadRecipients } from './messages/open-plan.ts'
 export { openRange, type RangeSource } from './messages/range.ts'
 export type { Recipient } from './messages/recipients.ts'
 export { type RewrapFileOptions, rewrapFile } from './messages/rewrap-file.ts'

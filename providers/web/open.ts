@@ -1,6 +1,7 @@
 import { assertBytes } from '../../src/checks.ts'
 import { DecryptionError } from '../../src/errors.ts'
 import type { KmsProvider } from '../../src/kms.ts'
+import { findDataKey } from '../../src/messages/detached.ts'
 import type { Header } from '../../src/messages/header.ts'
 import { MessageReader } from '../../src/messages/message-reader.ts'
 import {
@@ -13,7 +14,7 @@ import {
   type OpenPlan,
   planOpen,
 } from '../../src/messages/open-plan.ts'
-import { providerList, unwrapAny } from '../../src/messages/recipients.ts'
+import { providerList } from '../../src/messages/recipients.ts'
 import { openKey } from './derivation.ts'
 import { assertHeaderTag, concat, type FrameCipher, IN_FLIGHT, openFrame } from './frames.ts'
 import { assertSignature } from './signature.ts'
@@ -46,7 +47,14 @@ export async function openMessage(
   options: OpenOptions = {},
 ): Promise<OpenedMessage> {
   const providers = providerList(kms)
-  const plan = planOpen(options)
+  return openWhole(providers, message, planOpen(options))
+}
+
+async function openWhole(
+  providers: readonly KmsProvider[],
+  message: Uint8Array,
+  plan: OpenPlan,
+): Promise<OpenedMessage> {
   assertBytes(message, 'message')
   const reader = new MessageReader(plan)
   reader.add(message)
@@ -83,7 +91,7 @@ export async function openHeader(
 ): Promise<OpenedHeader> {
   assertPolicy(header.suite, header, plan)
   const { context, unstored } = boundContext(header, plan)
-  const dataKey = await unwrapAny(providers, header.recipients, context, header.suite.keyLength, plan.signal)
+  const { dataKey } = await findDataKey(header, providers, context, plan, openWhole)
   try {
     const key = await openKey(header, dataKey)
     await assertHeaderTag(key, header, unstored)

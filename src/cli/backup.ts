@@ -4,12 +4,14 @@ import { createMessages } from '../messages/messages.ts'
 import { assertEmpty, databaseSums, restoreInto, type TableSum } from './backup-database.ts'
 import { contextOption, messageConfig } from './message-options.ts'
 import { CommandError, type Output, ProblemsFound } from './output.ts'
+import { recipientsOf, recipientsOption } from './recipients-option.ts'
 import { table } from './table.ts'
 import { Command, Option } from './vendor.ts'
 
 interface VerifyFlags {
   readonly restoreInto: string
   readonly compareWith?: string
+  readonly recipients?: string
   readonly context: Record<string, string>
   readonly json: boolean
 }
@@ -22,15 +24,16 @@ export function backupCommand(output: Output): Command {
     .addOption(new Option('--restore-into <url>', 'an empty database').makeOptionMandatory())
     .option('--compare-with <url>', 'the database that was dumped: every table must hold the same rows')
     .addOption(contextOption('expect these pairs in the message'))
+    .addOption(recipientsOption())
     .option('--json', 'for programs', false)
     .action(async (path: string, flags: VerifyFlags, command: Command) => {
       const { kms, name } = await messageConfig(command)
       await assertEmpty(flags.restoreInto)
       const messages = createMessages({ kms, ...(name !== undefined && { name }) })
       const source = path === '-' ? output.stdin : createReadStream(path, { highWaterMark: 1024 * 1024 })
-      await pipeline(source, messages.openNodeStream({ context: flags.context }), (plaintext: AsyncIterable<Buffer>) =>
-        restoreInto(flags.restoreInto, plaintext),
-      )
+      const recipients = await recipientsOf(path === '-' ? undefined : path, flags.recipients)
+      const stream = messages.openNodeStream({ context: flags.context, ...recipients })
+      await pipeline(source, stream, (plaintext: AsyncIterable<Buffer>) => restoreInto(flags.restoreInto, plaintext))
       const restored = await databaseSums(flags.restoreInto)
       const expected = flags.compareWith === undefined ? undefined : await databaseSums(flags.compareWith)
       report(output, flags.json, restored, expected)

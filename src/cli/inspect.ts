@@ -1,5 +1,6 @@
 import { fileSource } from '../messages/file.ts'
 import { inspectMessage } from '../messages/inspect.ts'
+import { RECIPIENTS_SUFFIX } from '../messages/recipients-file.ts'
 import type { Output } from './output.ts'
 import { printable } from './output.ts'
 import { Command } from './vendor.ts'
@@ -25,6 +26,8 @@ export function inspectCommand(output: Output): Command {
         )
         line('message id', summary.messageId)
         for (const { provider, keyId } of summary.recipients) line('recipient', `${provider}: ${keyId}`)
+        for (const { provider, keyId } of summary.detached ?? []) line('detached', `${provider}: ${keyId}`)
+        if (summary.detached?.length === 0) line('detached', `${path}${RECIPIENTS_SUFFIX} is not for this message`)
         for (const [name, value] of Object.entries(summary.context)) line('context', `${name} = ${value}`)
         line('size', `${count(summary.size)} bytes, header ${count(summary.headerLength)}`)
         line(

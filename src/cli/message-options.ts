@@ -5,6 +5,7 @@ import type { KmsProvider } from '../kms.ts'
 import { findConfig, loadConfig } from './load-config.ts'
 import { CommandError, type Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
+import { withoutRecipients } from './recipients-option.ts'
 import { type Command, InvalidArgumentError, Option } from './vendor.ts'
 
 /** What messages need of a configuration: nothing is read from the key store. */
@@ -12,9 +13,6 @@ export interface MessageConfig {
   readonly kms: KmsProvider | readonly KmsProvider[]
   readonly name: string | undefined
 }
-
-/** The suffix of a sealed file. */
-export const SEALED = '.sr'
 
 /** Loads the configuration that `--config` names, or the one in this folder. @throws CommandError */
 export async function messageConfig(command: Command, given?: string): Promise<MessageConfig> {
@@ -50,16 +48,18 @@ export interface FilePair {
  * Pairs inputs with outputs: a file to a file, and the files of folders to the same places under the output folder.
  *
  * @param rename the name of the result, or undefined for a file that is passed over
+ * @param reason why it is, for one that was named itself
  */
 export async function pairFiles(
   inputs: readonly string[],
   output: string | undefined,
   rename: (name: string) => string | undefined,
+  reason: string,
 ): Promise<FilePair[]> {
   const single = inputs.length === 1 && isFile(inputs[0] as string)
   const intoFolder = output !== undefined && (!single || output.endsWith('/') || statOf(output)?.isDirectory() === true)
   const pairs: FilePair[] = []
-  for (const input of inputs) {
+  for (const input of withoutRecipients(inputs)) {
     const stat = statOf(input)
     if (stat === undefined) throw new CommandError(`there is no ${input}`, { exitCode: 2 })
     const folder = stat.isDirectory()
@@ -68,7 +68,7 @@ export async function pairFiles(
       if (result === undefined) {
         if (folder) continue
         if (output === undefined || intoFolder)
-          throw new CommandError(`${from} has no ${SEALED} at its end`, {
+          throw new CommandError(`${from} ${reason}`, {
             exitCode: 2,
             hint: 'name the result with --output',
           })

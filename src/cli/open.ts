@@ -4,9 +4,10 @@ import { dirname } from 'node:path'
 import { openFile } from '../messages/file.ts'
 import { createMessages } from '../messages/messages.ts'
 import type { OpenOptions } from '../messages/open-plan.ts'
-import { messageConfig, messageOptions, pairFiles, progressOf, SEALED } from './message-options.ts'
+import { messageConfig, messageOptions, pairFiles, progressOf } from './message-options.ts'
 import { pipeOut, pipeToFile } from './message-pipes.ts'
-import type { Output } from './output.ts'
+import { CommandError, type Output } from './output.ts'
+import { recipientsOf, recipientsOption, SEALED } from './recipients-option.ts'
 import { Command } from './vendor.ts'
 
 interface OpenFlags {
@@ -15,6 +16,7 @@ interface OpenFlags {
   readonly force: boolean
   readonly threads?: number
   readonly legacySuites: boolean
+  readonly recipients?: string
 }
 
 /** `strongroom open`: sealed messages back into files, folders or stdout. */
@@ -23,9 +25,14 @@ export function openCommand(output: Output): Command {
     .description('open sealed files, folders or stdin')
     .argument('[inputs...]', 'files and folders; none or - for stdin')
     .option('--legacy-suites', 'also open messages that do not commit to their key', false)
+    .addOption(recipientsOption())
     .action(async (inputs: string[], flags: OpenFlags, command: Command) => {
       const { kms, name } = await messageConfig(command)
-      const options: OpenOptions = { context: flags.context, legacySuites: flags.legacySuites }
+      const options: OpenOptions = {
+        context: flags.context,
+        legacySuites: flags.legacySuites,
+        ...(await recipientsOf(undefined, flags.recipients)),
+      }
       if (inputs.length === 0 || (inputs.length === 1 && inputs[0] === '-')) {
         const stream = createMessages({ kms, ...(name !== undefined && { name }) }).openNodeStream(options)
         if (flags.output === undefined || flags.output === '-') {
@@ -35,9 +42,14 @@ export function openCommand(output: Output): Command {
       }
       if (flags.output === '-' && inputs.length === 1)
         return openToStdout(output, inputs[0] as string, { kms, name }, options)
-      const pairs = await pairFiles(inputs, flags.output, (path) =>
-        path.endsWith(SEALED) ? path.slice(0, -SEALED.length) : undefined,
+      const pairs = await pairFiles(
+        inputs,
+        flags.output,
+        (path) => (path.endsWith(SEALED) ? path.slice(0, -SEALED.length) : undefined),
+        `has no ${SEALED} at its end`,
       )
+      if (flags.recipients !== undefined && pairs.length > 1)
+        throw new CommandError('--recipients are those of one file', { exitCode: 2 })
       const progress = progressOf(
         output,
         'open',
@@ -66,6 +78,9 @@ async function openToStdout(
   { kms, name }: Awaited<ReturnType<typeof messageConfig>>,
   options: OpenOptions,
 ): Promise<void> {
-  const stream = createMessages({ kms, ...(name !== undefined && { name }) }).openNodeStream(options)
+  const stream = createMessages({ kms, ...(name !== undefined && { name }) }).openNodeStream({
+    ...(await recipientsOf(path, undefined)),
+    ...options,
+  })
   await pipeOut(createReadStream(path, { highWaterMark: 1024 * 1024 }), stream, output.stdout)
 }

@@ -58,7 +58,8 @@ export function printStepPlan(plan: KeyStepPlan, json: boolean, output: Output):
 export function printRewrapFilePlans(files: readonly RewrapFilePlan[], json: boolean, output: Output): void {
   if (isPrinted({ files }, json, output)) return
   const rows = files.map(({ path, size, recipients, to }) => [path, size, listed(recipients), listed(to)])
-  output.result(table(output, ['file', 'bytes', 'is sealed for', 'would be sealed for'], rows))
+  const after = files.some(({ writes }) => writes !== undefined) ? 'would lie beside it for' : 'would be sealed for'
+  output.result(table(output, ['file', 'bytes', 'is sealed for', after], rows))
   nothingChanged(output)
 }
 

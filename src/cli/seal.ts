@@ -3,9 +3,10 @@ import { dirname } from 'node:path'
 import { sealFile } from '../messages/file.ts'
 import { createMessages } from '../messages/messages.ts'
 import type { SealOptions } from '../messages/seal-options.ts'
-import { messageConfig, messageOptions, pairFiles, progressOf, SEALED } from './message-options.ts'
+import { messageConfig, messageOptions, pairFiles, progressOf } from './message-options.ts'
 import { pipeOut, pipeToFile } from './message-pipes.ts'
 import { CommandError, type Output } from './output.ts'
+import { isBeside, SEALED } from './recipients-option.ts'
 import { Command } from './vendor.ts'
 
 interface SealFlags {
@@ -36,7 +37,12 @@ export function sealCommand(output: Output): Command {
       if (inputs.length === 0 || (inputs.length === 1 && inputs[0] === '-')) {
         return sealStdin(output, { kms, name }, options, flags)
       }
-      const pairs = await pairFiles(inputs, flags.output, (path) => (path.endsWith(SEALED) ? undefined : path + SEALED))
+      const pairs = await pairFiles(
+        inputs,
+        flags.output,
+        (path) => (path.endsWith(SEALED) || isBeside(path) ? undefined : path + SEALED),
+        'belongs to what is sealed already',
+      )
       await sealFiles(output, { kms, name }, options, flags, pairs)
     })
 }

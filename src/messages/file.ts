@@ -1,6 +1,5 @@
 import type { Buffer } from 'node:buffer'
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
@@ -9,9 +8,11 @@ import { copyThrough } from './file-copy.ts'
 import { parseHeader } from './header.ts'
 import { openHeader } from './open.ts'
 import { FrameOpener } from './open-frames.ts'
-import { type MessageInfo, type OpenOptions, planOpen } from './open-plan.ts'
+import { type MessageInfo, type OpenOptions, type OpenPlan, planOpen } from './open-plan.ts'
 import { type RangeSource, readHeader } from './range.ts'
 import { providerList } from './recipients.ts'
+import { recipientsBeside } from './recipients-file.ts'
+import { handleSource, openRegular } from './regular-file.ts'
 import { assertAbsent, type ReplaceOptions, replaceFile } from './replace-file.ts'
 import { createMaterials, startMessage } from './seal.ts'
 import { sealInto } from './seal-into.ts'
@@ -74,13 +75,15 @@ async function assertOpens(
 ): Promise<void> {
   const { size } = await written.stat()
   const options = { context, ...(signal && { signal }) }
-  const { bytes } = await openInto(providers, written, size, options, application, (work) => work(undefined))
+  const plan = planOpen(options, application)
+  const { bytes } = await openInto(providers, written, size, plan, options, (work) => work(undefined))
   if (bytes !== expected) throw new DecryptionError()
 }
 
 /**
  * Opens a file into another, which appears under its name only when every frame, the signature and the end of the
- * message were verified. Permissions are kept.
+ * message were verified. Permissions are kept. Where the recipients in its header do not open it, those of
+ * `FROM.recipients` are used, if there are any.
  *
  * @throws DecryptionError whatever is wrong with the message; KmsError, StrongroomError `ERR_FILE_EXISTS`
  */
@@ -91,32 +94,32 @@ export async function openFile(
   options: OpenFileOptions = {},
   application?: string,
 ): Promise<MessageInfo & Progress> {
-  return betweenFiles(from, to, options, (input, size, write) =>
-    openInto(kms, input, size, options, application, write),
-  )
+  const plan = planOpen(options, application, () => recipientsBeside(from))
+  return betweenFiles(from, to, options, (input, size, write) => openInto(kms, input, size, plan, options, write))
 }
 
-/** Opens a whole file and keeps nothing: says whether it could be restored. @throws DecryptionError, KmsError */
+/** Opens a whole file as `openFile` does and keeps nothing: says whether it could be restored. @throws DecryptionError, KmsError */
 export async function verifyFile(
   kms: KmsProvider | readonly KmsProvider[],
   path: string,
   options: OpenFileOptions = {},
   application?: string,
 ): Promise<MessageInfo & Progress> {
+  const plan = planOpen(options, application, () => recipientsBeside(path))
   const input = await openRegular(path)
   try {
     const { size } = await input.stat()
-    return await openInto(kms, input, size, { ...options, threads: 1 }, application, (work) => work(undefined))
+    return await openInto(kms, input, size, plan, { ...options, threads: 1 }, (work) => work(undefined))
   } finally {
     await input.close()
   }
 }
 
-/** A file as a source of ranges; close it when done. @throws InvalidInputError when it is no regular file */
+/** A file, with its detached recipients, as a source of ranges; close it when done. @throws InvalidInputError when it is no regular file */
 export async function fileSource(path: string): Promise<RangeSource & { close(): Promise<void> }> {
   const file = await openRegular(path)
   const { size } = await file.stat()
-  return { ...handleSource(file, size), close: () => file.close() }
+  return { ...handleSource(file, size), recipients: () => recipientsBeside(path), close: () => file.close() }
 }
 
 export type Write = <Result>(work: (output: FileHandle) => Promise<Result>) => Promise<Result>
@@ -146,11 +149,10 @@ async function openInto(
   kms: KmsProvider | readonly KmsProvider[],
   input: FileHandle,
   size: number,
+  plan: OpenPlan,
   options: OpenFileOptions,
-  application: string | undefined,
   write: <Result>(work: (output: FileHandle | undefined) => Promise<Result>) => Promise<Result>,
 ): Promise<MessageInfo & Progress> {
-  const plan = planOpen(options, application)
   const header = parseHeader(await readHeader(handleSource(input, size), plan.maxRecipients), plan)
   const opened = await openHeader(header, providerList(kms), plan)
   const inParallel = header.framed && header.suite.signature === undefined
@@ -193,29 +195,4 @@ async function openInto(
   } finally {
     wipe(opened.cipher.key)
   }
-}
-
-/** An open file of this size as a source of ranges. */
-export function handleSource(file: FileHandle, size: number): RangeSource {
-  return {
-    size,
-    async read(position, length) {
-      const bytes = new Uint8Array(length)
-      let done = 0
-      while (done < length) {
-        const { bytesRead } = await file.read(bytes, done, length - done, position + done)
-        if (bytesRead === 0) throw new DecryptionError()
-        done += bytesRead
-      }
-      return bytes
-    },
-  }
-}
-
-async function openRegular(path: string): Promise<FileHandle> {
-  // Without O_NONBLOCK, opening a pipe would wait for a writer before we could say that it is no file.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  if ((await file.stat()).isFile()) return file
-  await file.close()
-  throw new InvalidInputError('only regular files can be sealed or opened by path: use a stream for anything else')
 }

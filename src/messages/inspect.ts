@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { asBuffer } from '../bytes.ts'
 import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
+import { recipientsFor } from './detached.ts'
 import { parseHeader } from './header.ts'
 import { bodyLayout, type RangeSource, readHeader } from './range.ts'
 import { describeRecipient, type Recipient } from './recipients.ts'
@@ -14,6 +15,8 @@ export interface MessageSummary {
   /** 32 or 64 hexadecimal characters. */
   readonly messageId: string
   readonly recipients: readonly Recipient[]
+  /** Those in the detached recipients beside it: undefined when nothing is there, empty when that is not for this message. */
+  readonly detached: readonly Recipient[] | undefined
   readonly context: Readonly<Record<string, string>>
   /** Bytes of plaintext per frame; 0 for a message without frames. */
   readonly frameLength: number
@@ -29,6 +32,7 @@ export interface MessageSummary {
 export async function inspectMessage(message: Uint8Array | RangeSource): Promise<MessageSummary> {
   const source = message instanceof Uint8Array ? bytesSource(asBuffer(message)) : message
   const header = parseHeader(await readHeader(source, 0xffff), { maxRecipients: 0xffff, maxFrameLength: 0xffffffff })
+  const beside = await source.recipients?.().catch(() => UNREADABLE)
   const { suite, messageId, frameLength, framed, length } = header
   const signed = suite.signature !== undefined
   const layout = framed && !signed ? bodyLayout(source.size - length, frameLength) : undefined
@@ -40,6 +44,7 @@ export async function inspectMessage(message: Uint8Array | RangeSource): Promise
     signed,
     messageId: asBuffer(messageId).toString('hex'),
     recipients: header.recipients.map(describeRecipient),
+    detached: beside && (recipientsFor(header, beside) ?? []),
     context,
     frameLength,
     headerLength: length,
@@ -48,6 +53,8 @@ export async function inspectMessage(message: Uint8Array | RangeSource): Promise
     plaintextLength: layout?.plaintextLength,
   }
 }
+
+const UNREADABLE = new Uint8Array(0)
 
 /** Bytes in memory as a source of ranges. */
 export function bytesSource(bytes: Buffer): RangeSource {

@@ -1,18 +1,10 @@
-import { asBuffer, assertBytes, wipe } from '../bytes.ts'
+import { wipe } from '../bytes.ts'
 import type { KmsProvider } from '../kms.ts'
-import type { DataKeyCache } from './data-key-cache.ts'
-import { parseHeader } from './header.ts'
-import { type OpenMaterials, openHeader } from './open.ts'
-import { openBody } from './open-body.ts'
-import { type MessageInfo, type OpenOptions, type OpenPlan, planOpen } from './open-plan.ts'
+import { type OpenedMessage, openBuffered } from './open.ts'
+import { type OpenOptions, planOpen } from './open-plan.ts'
 import { providerList } from './recipients.ts'
 import { createMaterials, sealBytes } from './seal.ts'
 import { plaintextBytes, planSeal, type SealOptions } from './seal-options.ts'
-
-/** A message that was opened: its plaintext, and what it is bound to. */
-export interface OpenedMessage extends MessageInfo {
-  readonly plaintext: Buffer
-}
 
 /**
  * Seals bytes or text into one self-contained message in the AWS Encryption SDK format, under a data key of its own
@@ -51,22 +43,4 @@ export async function openMessage(
   options: OpenOptions = {},
 ): Promise<OpenedMessage> {
   return openBuffered(providerList(kms), message, planOpen(options))
-}
-
-/** `openMessage` with checked options, and with a cache of data keys if there is one. */
-export async function openBuffered(
-  providers: readonly KmsProvider[],
-  message: Uint8Array,
-  plan: OpenPlan,
-  cache?: DataKeyCache<OpenMaterials>,
-): Promise<OpenedMessage> {
-  assertBytes(message, 'message')
-  const bytes = asBuffer(message)
-  const header = parseHeader(bytes, plan)
-  const opened = await openHeader(header, providers, plan, cache)
-  try {
-    return { plaintext: openBody(bytes, header, opened), ...opened.info }
-  } finally {
-    wipe(opened.cipher.key)
-  }
 }

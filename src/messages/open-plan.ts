@@ -1,8 +1,9 @@
+import { assertBytes } from '../checks.ts'
 import { contextPairs, type EncryptionContext, encodePairs, PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { Header, HeaderLimits } from './header.ts'
 import { describeRecipient, MAX_RECIPIENTS, type Recipient } from './recipients.ts'
-import { APPLICATION_NAME, MAX_FRAME_LENGTH } from './seal-options.ts'
+import { APPLICATION_NAME, MAX_FRAME_LENGTH, RECIPIENTS_OF } from './seal-options.ts'
 import type { Suite } from './suites.ts'
 
 /** How a message is opened. */
@@ -15,9 +16,17 @@ export interface OpenOptions {
   readonly maxRecipients?: number
   /** Longest frame, in bytes, that is taken into memory. Default 67,108,864. */
   readonly maxFrameLength?: number
+  /**
+   * Detached recipients, as `rewrapFile` writes them with `detached`, or a function that reads them: used when none of
+   * the message's own recipients opens it. Files that are opened by path have those of `PATH.recipients`.
+   */
+  readonly recipients?: Uint8Array | ReadRecipients
   /** Aborts the calls to the key management service, and a stream at any time. */
   readonly signal?: AbortSignal
 }
+
+/** Reads the detached recipients of a message; undefined when it has none. */
+export type ReadRecipients = () => Promise<Uint8Array | undefined>
 
 /** What a message says of itself, once its header is authenticated. */
 export interface MessageInfo {
@@ -33,19 +42,28 @@ export interface OpenPlan extends HeaderLimits {
   readonly legacySuites: boolean
   /** When given, a message that another application sealed is refused; one that names none is not. */
   readonly application: string | undefined
+  readonly recipients: ReadRecipients | undefined
   readonly signal: AbortSignal | undefined
 }
 
-/** Checks the options. `application` is the name of the Strongroom that opens. @throws InvalidInputError */
-export function planOpen(options: OpenOptions, application?: string): OpenPlan {
+/**
+ * Checks the options.
+ *
+ * @param application name of the Strongroom that opens
+ * @param beside reads the detached recipients when the options give none
+ * @throws InvalidInputError
+ */
+export function planOpen(options: OpenOptions, application?: string, beside?: ReadRecipients): OpenPlan {
   const {
     context = {},
     legacySuites = false,
     maxRecipients = MAX_RECIPIENTS,
     maxFrameLength = MAX_FRAME_LENGTH,
+    recipients = beside,
   } = options
   contextPairs(context)
   const expected = new Map(context instanceof Map ? context : Object.entries(context))
+  if (expected.has(RECIPIENTS_OF)) throw new InvalidInputError(`a context name must not be "${RECIPIENTS_OF}"`)
   for (const [name, value] of [
     ['maxRecipients', maxRecipients],
     ['maxFrameLength', maxFrameLength],
@@ -55,7 +73,15 @@ export function planOpen(options: OpenOptions, application?: string): OpenPlan {
       throw new InvalidInputError(`${name} must be a whole number from 1 to ${most}`)
     }
   }
-  return { expected, legacySuites, maxRecipients, maxFrameLength, application, signal: options.signal }
+  return {
+    expected,
+    legacySuites,
+    maxRecipients,
+    maxFrameLength,
+    application,
+    recipients: recipientsReader(recipients),
+    signal: options.signal,
+  }
 }
 
 /** Refuses a suite that is not that of the message, or not allowed. @throws DecryptionError */
@@ -87,6 +113,7 @@ export function assertExpected(header: Header, plan: OpenPlan): string | undefin
   if (plan.application !== undefined && application !== undefined && application !== plan.application) {
     throw new DecryptionError()
   }
+  if (header.context.has(RECIPIENTS_OF) !== plan.expected.has(RECIPIENTS_OF)) throw new DecryptionError()
   const publicKey = header.context.get(PUBLIC_KEY_NAME)
   if ((header.suite.signature === undefined) !== (publicKey === undefined)) throw new DecryptionError()
   return publicKey
@@ -102,3 +129,9 @@ export function messageInfo(header: Header, plan: OpenPlan): MessageInfo {
 }
 
 const NOTHING = new Uint8Array(0)
+
+function recipientsReader(recipients: Uint8Array | ReadRecipients | undefined): ReadRecipients | undefined {
+  if (recipients === undefined || typeof recipients === 'function') return recipients
+  assertBytes(recipients, 'recipients')
+  return async () => recipients
+}

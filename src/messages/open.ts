@@ -1,11 +1,14 @@
+import type { Buffer } from 'node:buffer'
 import type { KeyObject } from 'node:crypto'
-import { asBuffer, equalBytes, wipe } from '../bytes.ts'
+import { asBuffer, assertBytes, equalBytes, wipe } from '../bytes.ts'
 import { DecryptionError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import type { DataKeyCache } from './data-key-cache.ts'
 import { openKey } from './derivation.ts'
+import { findDataKey } from './detached.ts'
 import { type FrameCipher, frameCipher, headerTag } from './frames.ts'
-import type { Header } from './header.ts'
+import { type Header, parseHeader } from './header.ts'
+import { openBody } from './open-body.ts'
 import {
   assertExpected,
   assertPolicy,
@@ -14,7 +17,6 @@ import {
   messageInfo,
   type OpenPlan,
 } from './open-plan.ts'
-import { unwrapAny } from './recipients.ts'
 import { parseVerificationKey } from './signature.ts'
 import type { Suite } from './suites.ts'
 
@@ -34,7 +36,8 @@ export interface OpenedHeader {
 
 /**
  * Goes from a parsed header to an authenticated one, in the order of the specification, section 6: policy, recipients,
- * commitment, header tag, expected context. The data key is kept in `cache` only once the header tag proved it.
+ * commitment, header tag, expected context. The data key is kept in `cache` only once the header tag proved
+ * it, and never when it came from detached recipients: those are for one message, what is kept opens all of its key.
  *
  * @throws DecryptionError whichever of them fails
  * @throws KmsError when the service that holds the key is away or says no
@@ -50,18 +53,59 @@ export async function openHeader(
   const id = cache === undefined ? '' : cacheId(header, unstored)
   const cached = cache?.take(id, 0)
   if (cached !== undefined) return authenticate(header, cached, unstored, plan)
-  const dataKey = await unwrapAny(providers, header.recipients, context, header.suite.keyLength, plan.signal)
+  const { dataKey, detached } = await findDataKey(header, providers, context, plan, openBuffered)
   const materials = { suite: header.suite, dataKey }
   let kept = false
   try {
     const opened = authenticate(header, materials, unstored, plan)
-    if (cache !== undefined && header.length <= MAX_CACHED_HEADER) {
+    if (cache !== undefined && !detached && header.length <= MAX_CACHED_HEADER) {
       cache.put(id, materials)
       kept = true
     }
     return opened
   } finally {
     if (!kept) wipe(dataKey)
+  }
+}
+
+/** The data key of a message, proved by commitment and header tag; the order of checks is that of `openHeader`. The caller wipes it. */
+export async function openDataKey(
+  header: Header,
+  providers: readonly KmsProvider[],
+  plan: OpenPlan,
+): Promise<Uint8Array> {
+  assertPolicy(header.suite, header, plan)
+  const { context, unstored } = boundContext(header, plan)
+  const { dataKey } = await findDataKey(header, providers, context, plan, openBuffered)
+  try {
+    wipe(authenticate(header, { suite: header.suite, dataKey }, unstored, plan).cipher.key)
+    return dataKey
+  } catch (error) {
+    wipe(dataKey)
+    throw error
+  }
+}
+
+/** A message that was opened: its plaintext, and what it is bound to. */
+export interface OpenedMessage extends MessageInfo {
+  readonly plaintext: Buffer
+}
+
+/** `openMessage` with checked options, and with a cache of data keys if there is one. */
+export async function openBuffered(
+  providers: readonly KmsProvider[],
+  message: Uint8Array,
+  plan: OpenPlan,
+  cache?: DataKeyCache<OpenMaterials>,
+): Promise<OpenedMessage> {
+  assertBytes(message, 'message')
+  const bytes = asBuffer(message)
+  const header = parseHeader(bytes, plan)
+  const opened = await openHeader(header, providers, plan, cache)
+  try {
+    return { plaintext: openBody(bytes, header, opened), ...opened.info }
+  } finally {
+    wipe(opened.cipher.key)
   }
 }
 

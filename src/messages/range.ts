@@ -6,7 +6,7 @@ import { FINAL_MARK, FINAL_OVERHEAD, FINAL_PREFIX, REGULAR_OVERHEAD, REGULAR_PRE
 import { type FrameCipher, openFrame } from './frames.ts'
 import { type Header, headerExtent, parseHeader, TAG } from './header.ts'
 import { type OpenedHeader, openHeader } from './open.ts'
-import { type OpenOptions, planOpen } from './open-plan.ts'
+import { type OpenOptions, planOpen, type ReadRecipients } from './open-plan.ts'
 import { providerList } from './recipients.ts'
 
 /** Anything that bytes can be read from at a position: a file, an object store, a buffer. */
@@ -15,6 +15,8 @@ export interface RangeSource {
   readonly size: number
   /** @returns the `length` bytes from `position`; fewer count as the end of the message */
   read(position: number, length: number): Promise<Uint8Array>
+  /** Reads the detached recipients that lie beside the message, when there are any. */
+  readonly recipients?: ReadRecipients
 }
 
 /** Where the frames of a message lie, which follows from its size alone. */
@@ -59,7 +61,7 @@ export async function openRangeAs(
       `a range must be whole numbers, 0 <= start <= end, received ${describe(start)} and ${describe(end)}`,
     )
   }
-  const plan = planOpen(options, application)
+  const plan = planOpen(options, application, async () => source.recipients?.())
   const header = parseHeader(await readHeader(source, plan.maxRecipients), plan)
   const opened = await openHeader(header, providerList(kms), plan)
   try {

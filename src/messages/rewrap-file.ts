@@ -1,22 +1,32 @@
+import { rm } from 'node:fs/promises'
 import { wipe } from '../bytes.ts'
 import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import type { KmsProvider } from '../kms.ts'
-import { betweenFiles, type FileOptions, handleSource } from './file.ts'
+import { betweenFiles, type FileOptions } from './file.ts'
 import { copyThrough } from './file-copy.ts'
-import { parseHeader } from './header.ts'
+import { type Header, parseHeader } from './header.ts'
 import { openHeader } from './open.ts'
 import { FrameOpener } from './open-frames.ts'
 import { type OpenOptions, planOpen } from './open-plan.ts'
 import { readHeader } from './range.ts'
 import { providerList } from './recipients.ts'
+import { RECIPIENTS_SUFFIX, recipientsBeside } from './recipients-file.ts'
+import { handleSource } from './regular-file.ts'
+import { hasRecipientsBeside, rewrapDetached } from './rewrap-detached.ts'
 import { createMaterials, startMessage } from './seal.ts'
 import { FrameSealer } from './seal-frames.ts'
 import { planSeal } from './seal-options.ts'
 import type { Progress } from './stream.ts'
 
 export interface RewrapFileOptions extends OpenOptions, Omit<FileOptions, 'threads'> {
-  /** The recipients that the message has afterwards. */
+  /** The recipients that the message has afterwards; with `detached`, that it has besides those in its header. */
   readonly to: KmsProvider | readonly KmsProvider[]
+  /**
+   * Leaves the file as it is, and writes the recipients to `PATH.recipients` beside it, reading the header alone. Those
+   * that the header names can still open the file. `force` takes the place of a `PATH.recipients` that is not for this
+   * file. Default false: the whole file is sealed again.
+   */
+  readonly detached?: boolean
 }
 
 /**
@@ -27,9 +37,11 @@ export interface RewrapFileOptions extends OpenOptions, Omit<FileOptions, 'threa
  * vector, so a second header under the same data key and message id would give away the key that authenticates the
  * frames to anybody who holds both versions. Specification, section 8.
  *
- * @param kms providers that can open the message now
- * @param path the file; it is replaced when everything in it was verified
- * @throws DecryptionError, KmsError
+ * @param kms providers that can open the message now, by its header or by the recipients beside it
+ * @param path the file; it is replaced when everything in it was verified, and what was `PATH.recipients` is removed
+ * @returns what was sealed: nothing with `detached`
+ * @throws DecryptionError, KmsError; with `detached` also InvalidInputError for a message of format 1, and
+ *   StrongroomError `ERR_FILE_EXISTS` when `PATH.recipients` is something else
  */
 export async function rewrapFile(
   kms: KmsProvider | readonly KmsProvider[],
@@ -37,10 +49,16 @@ export async function rewrapFile(
   options: RewrapFileOptions,
   application?: string,
 ): Promise<Progress> {
-  const plan = planOpen(options, application)
+  if (options.detached === true) {
+    await rewrapDetached(kms, path, options, application)
+    return { bytes: 0, frames: 0 }
+  }
+  const plan = planOpen(options, application, () => recipientsBeside(path))
   const recipients = providerList(options.to)
-  return betweenFiles(path, path, { ...options, force: true }, async (input, size, write) => {
+  let before: Header | undefined
+  const done = await betweenFiles(path, path, { ...options, force: true }, async (input, size, write) => {
     const header = parseHeader(await readHeader(handleSource(input, size), plan.maxRecipients), plan)
+    before = header
     const opened = await openHeader(header, providerList(kms), plan)
     const stored = [...header.context].filter(([name]) => name !== PUBLIC_KEY_NAME)
     const unstored = [...plan.expected.keys()].filter((name) => !header.context.has(name))
@@ -87,4 +105,8 @@ export async function rewrapFile(
       sealer.wipe()
     }
   })
+  // They would open the version that is gone, and nothing else.
+  if (before !== undefined && (await hasRecipientsBeside(path, before)))
+    await rm(path + RECIPIENTS_SUFFIX, { force: true })
+  return done
 }

@@ -44,11 +44,12 @@ export interface SealPlan {
  * Checks everything that can be wrong with the options, before any work.
  *
  * @param application name of the Strongroom that seals, which the context then carries
+ * @param recipientsOf for detached recipients: the message that they belong to
  * @throws InvalidInputError
  */
-export function planSeal(options: SealOptions, application?: string): SealPlan {
+export function planSeal(options: SealOptions, application?: string, recipientsOf?: string): SealPlan {
   const { unstored = [], suite = 0x0478, frameLength = DEFAULT_FRAME_LENGTH } = options
-  const context = withApplication(options.context ?? {}, application)
+  const context = withReserved(options.context ?? {}, application, recipientsOf)
   if (suite !== 0x0478 && suite !== 0x0578) {
     throw new InvalidInputError('suite must be 0x0478 or 0x0578: older suites can be opened, not sealed')
   }
@@ -85,17 +86,30 @@ export function plaintextBytes(plaintext: Uint8Array | string): Uint8Array {
 
 /** The pair that says which application sealed a message, so that two that share a key never read each other's. */
 export const APPLICATION_NAME = 'strongroom'
+/**
+ * The pair that makes a message the detached recipients of another, whose id is its value. Nobody else may set it, and
+ * nothing that carries it is opened as a message: its plaintext is a data key.
+ */
+export const RECIPIENTS_OF = 'strongroom-recipients-of'
 
 const NOTHING = new Uint8Array(0)
 const UTF8 = new TextEncoder()
 const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** A copy as a plain object, so that what is checked is what is bound, whatever the caller does meanwhile. */
-function withApplication(context: EncryptionContext, application: string | undefined): EncryptionContext {
+function withReserved(
+  context: EncryptionContext,
+  application: string | undefined,
+  recipientsOf: string | undefined,
+): EncryptionContext {
   if (typeof context !== 'object' || context === null || Array.isArray(context)) {
     throw new InvalidInputError(`context must be an object of strings, received ${describe(context)}`)
   }
   const own: EncryptionContext = context instanceof Map ? Object.fromEntries(context) : { ...context }
+  if (Object.hasOwn(own, RECIPIENTS_OF)) {
+    throw new InvalidInputError(`the context name "${RECIPIENTS_OF}" is taken: it belongs to detached recipients`)
+  }
+  if (recipientsOf !== undefined) return { ...own, [RECIPIENTS_OF]: recipientsOf }
   if (application === undefined) return own
   if (Object.hasOwn(own, APPLICATION_NAME)) {
     throw new InvalidInputError(

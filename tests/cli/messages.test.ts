@@ -256,3 +256,112 @@ describe('strongroom rewrap-file', () => {
     expect(readdirSync(home).sort()).toEqual(['in', 'in.sr', 'strongroom.config.mjs'])
   })
 })
+
+describe('strongroom rewrap-file --detached', () => {
+  const next = { configFile: 'next.mjs' }
+  const rewrap = (...args: string[]) =>
+    strongroom(['rewrap-file', '--detached', '--from', at('strongroom.config.mjs'), ...args], next)
+  beforeEach(async () => {
+    writeFileSync(at('next.mjs'), config('billing', ['next']))
+    writeFileSync(at('in'), pattern(150_000))
+    await strongroom(['seal', at('in'), '--context', 'a=1'])
+  })
+
+  it('lets others open a file that stays as it is, by its path, in a pipe, and in another folder', async () => {
+    const [before, { mtimeMs }] = [readFileSync(at('in.sr')), statSync(at('in.sr'))]
+    expect((await strongroom(['open', at('in.sr'), '-o', at('out')], next)).code).toBe(1)
+    expect(await rewrap(at('in.sr'))).toMatchObject({ code: 0, text: `${at('in.sr.recipients')}\n`, stderr: '' })
+    expect(readFileSync(at('in.sr')).equals(before)).toBe(true)
+    expect(statSync(at('in.sr')).mtimeMs).toBe(mtimeMs)
+    expect((await strongroom(['open', at('in.sr'), '-o', at('out'), '--context', 'a=1'], next)).code).toBe(0)
+    expect(readFileSync(at('out')).equals(pattern(150_000))).toBe(true)
+    expect((await strongroom(['open', at('in.sr'), '-o', '-'], next)).stdout.equals(pattern(150_000))).toBe(true)
+    const piped = { ...next, input: before }
+    expect((await strongroom(['open'], piped)).code).toBe(1)
+    const given = ['--recipients', at('in.sr.recipients')]
+    expect((await strongroom(['open', ...given], piped)).stdout.equals(pattern(150_000))).toBe(true)
+    mkdirSync(at('away'))
+    writeFileSync(at('away', 'in.sr'), before)
+    expect((await strongroom(['open', at('away', 'in.sr')], next)).code).toBe(1)
+    expect((await strongroom(['open', at('away', 'in.sr'), ...given], next)).code).toBe(0)
+    expect((await strongroom(['open', at('in.sr'), '-o', at('old')])).code).toBe(0)
+    writeFileSync(at('shop.mjs'), config('shop', ['next']))
+    expect((await strongroom(['open', at('in.sr'), '-o', at('other')], { configFile: 'shop.mjs' })).code).toBe(1)
+  })
+
+  it('takes many files, patterns of the shell that name recipients among them, and makes one of each', async () => {
+    writeFileSync(at('b'), 'B')
+    await strongroom(['seal', at('b')])
+    const all = () => readdirSync(home).filter((name) => name.includes('.sr'))
+    const paths = () => all().map((name) => at(name))
+    for (let round = 0; round < 2; round++) expect((await rewrap(...paths())).code).toBe(0)
+    expect(all().sort()).toEqual(['b.sr', 'b.sr.recipients', 'in.sr', 'in.sr.recipients'])
+    expect((await strongroom(['open', ...paths(), '-o', at('out')], next)).text).toBe(
+      `${at('out', 'b')}\n${at('out', 'in')}\n`,
+    )
+    const two = ['open', at('in.sr'), at('b.sr'), '-o', at('two'), '--recipients', at('b.sr.recipients')]
+    expect((await strongroom(two, next)).code).toBe(2)
+    mkdirSync(at('folder'))
+    for (const name of all()) writeFileSync(at('folder', name), readFileSync(at(name)))
+    expect((await strongroom(['open', at('folder'), '-o', at('back')], next)).code).toBe(0)
+    expect(readdirSync(at('back')).sort()).toEqual(['b', 'in'])
+    writeFileSync(at('folder', 'plain'), 'x')
+    expect((await strongroom(['seal', at('folder'), '-o', at('again')])).text).toBe(`${at('again', 'plain.sr')}\n`)
+    for (const path of [at('in.sr'), at('in.sr.recipients')])
+      expect(await strongroom(['seal', path])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('sealed already'),
+      })
+    expect((await strongroom(['open', at('in.sr.recipients'), '-o', at('key')], next)).code).toBe(1)
+    expect((await strongroom(['rewrap-file', ...paths(), '--from', at('strongroom.config.mjs')], next)).code).toBe(0)
+    expect(all().sort()).toEqual(['b.sr', 'in.sr'])
+  })
+
+  it('replaces what is not for the file with --force alone, and says with --dry-run what it would do', async () => {
+    writeFileSync(at('in.sr.recipients'), 'precious')
+    for (const flags of [[], ['--dry-run']])
+      expect(await rewrap(at('in.sr'), ...flags)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('exists already'),
+      })
+    const plan = await rewrap(at('in.sr'), '--dry-run', '--force', '--json')
+    expect([plan.code, JSON.parse(plan.text)]).toEqual([
+      0,
+      {
+        dryRun: true,
+        files: [
+          {
+            path: at('in.sr'),
+            size: statSync(at('in.sr')).size,
+            recipients: [{ provider: 'tests', keyId: 'cli' }],
+            to: [{ provider: 'tests', keyId: 'next' }],
+            writes: at('in.sr.recipients'),
+          },
+        ],
+      },
+    ])
+    expect((await rewrap(at('in.sr'), '--dry-run', '--force')).text).toContain('would lie beside it for')
+    expect(readFileSync(at('in.sr.recipients'), 'utf8')).toBe('precious')
+    expect((await rewrap(at('in.sr'), '--force')).code).toBe(0)
+    expect((await strongroom(['open', at('in.sr'), '-o', at('out')], next)).code).toBe(0)
+    expect((await strongroom(['rewrap-file', at('in.sr'), '--force'], next)).code).toBe(2)
+    expect((await strongroom(['rewrap-file', at('in.sr'), '--dry-run'], next)).code).toBe(0)
+    const missing = ['open', at('in.sr'), '-o', at('other'), '--recipients', at('none')]
+    expect((await strongroom(missing, next)).code).toBe(2)
+  })
+
+  it('is shown by inspect', async () => {
+    expect((await strongroom(['inspect', at('in.sr')])).text).not.toContain('detached')
+    expect(JSON.parse((await strongroom(['inspect', at('in.sr'), '--json'])).text)).not.toHaveProperty('detached')
+    await rewrap(at('in.sr'))
+    expect((await strongroom(['inspect', at('in.sr')])).text).toMatch(/recipient +tests: cli\ndetached +tests: next\n/)
+    expect(JSON.parse((await strongroom(['inspect', at('in.sr'), '--json'])).text)).toMatchObject({
+      recipients: [{ provider: 'tests', keyId: 'cli' }],
+      detached: [{ provider: 'tests', keyId: 'next' }],
+    })
+    const id = readFileSync(at('in.sr')).subarray(3, 35).toString('hex')
+    expect((await strongroom(['inspect', at('in.sr.recipients')])).text).toContain(`strongroom-recipients-of = ${id}`)
+    await strongroom(['seal', at('in'), '--force'])
+    expect((await strongroom(['inspect', at('in.sr')])).text).toContain('in.sr.recipients is not for this message')
+  })
+})

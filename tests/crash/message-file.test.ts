@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rawAes } from 'strongroom/raw'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { inspectMessage } from '../../src/messages/inspect.ts'
 import { openMessage, sealMessage } from '../../src/messages/message.ts'
 import { bundle } from '../bundle.ts'
 import { pattern } from '../messages/fixtures.ts'
@@ -59,3 +61,26 @@ it.each(['seal', 'open', 'rewrap'])(
   },
   600_000,
 )
+
+it('a kill at any moment while detached recipients are written leaves the old or the new ones, and the file', async () => {
+  const from = join(home, 'detached')
+  const message = await sealMessage(kms, plaintext, { frameLength: 1024 })
+  const others = ['one', 'two'].map((name) => rawAes({ namespace: 'tests', name, key: new Uint8Array(32).fill(5) }))
+  writeFileSync(from, message)
+  const found = new Set<string>()
+  for (let kill = 0; kill < kills; kill++) {
+    await killed('detached', from, '', Math.random() * 50)
+    expect(readFileSync(from).equals(message)).toBe(true)
+    for (const name of readdirSync(home).filter((one) => one.includes('detached.'))) {
+      if (name === 'detached.recipients') continue
+      expect(name).toMatch(/^\.detached\.recipients\.[0-9a-f]{8}\.part$/)
+      rmSync(join(home, name))
+    }
+    const recipients = await readFile(`${from}.recipients`).catch(() => undefined)
+    if (recipients === undefined) continue // killed before there were any
+    found.add((await inspectMessage(recipients)).recipients.map(({ keyId }) => keyId).join())
+    expect((await openMessage(others, message, { recipients })).plaintext.equals(plaintext)).toBe(true)
+  }
+  // Few kills may all come before the first, or meet the same.
+  if (kills > 10) expect([...found].sort()).toEqual(['one', 'two'])
+}, 600_000)

@@ -106,6 +106,25 @@ describeComponent(
       expect((await sql('drill', 'select name from customers where id = 7')).rows).toEqual([{ name: 'name 7 ä 🌍' }])
     })
 
+    it('is restored by a drill that holds the key of its detached recipients alone', async () => {
+      writeFileSync(
+        at('drill.config.mjs'),
+        readFileSync(at('strongroom.config.mjs'), 'utf8').replace("name: 'backup'", "name: 'drill'"),
+      )
+      const drill = (...args: string[]) => strongroom('--config', at('drill.config.mjs'), ...args)
+      await sql('postgres', 'create database by_drill')
+      const verify = ['backup', 'verify', at('backup.sr'), '--restore-into', database('by_drill')]
+      expect((await drill(...verify)).code).toBe(1)
+      await drill('rewrap-file', at('backup.sr'), '--detached', '--from', at('strongroom.config.mjs'))
+      expect((await drill(...verify, '--compare-with', source)).stderr).toContain('the same as the original')
+      await sql('postgres', 'create database by_pipe')
+      const recipients = ['--recipients', at('backup.sr.recipients')]
+      expect(
+        await drill('backup', 'verify', at('backup.sr'), '--restore-into', database('by_pipe'), ...recipients),
+      ).toMatchObject({ code: 0 })
+      rmSync(at('backup.sr.recipients'))
+    })
+
     it('is never restored into a database that holds a table', async () => {
       await sql('postgres', 'create database used')
       await sql('used', 'create table precious (id int)')

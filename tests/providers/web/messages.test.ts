@@ -28,6 +28,7 @@ interface Vector {
   readonly given?: Record<string, string>
   readonly legacySuites?: boolean
   readonly message: string
+  readonly recipients?: string
   readonly plaintext: string | null
 }
 
@@ -55,7 +56,11 @@ describe('in a browser, a frozen message', () => {
   it.each(file.vectors.map((vector) => [vector.comment, vector] as const))('%s', async (_comment, vector) => {
     const kms = vector.keys.map((name) => providers[name])
     const message = Buffer.from(vector.message, 'base64')
-    const options = { context: vector.given ?? {}, legacySuites: vector.legacySuites ?? false }
+    const options = {
+      context: vector.given ?? {},
+      legacySuites: vector.legacySuites ?? false,
+      ...(vector.recipients !== undefined && { recipients: Buffer.from(vector.recipients, 'base64') }),
+    }
     const streamed = () => collect(streamOf(message, 13).pipeThrough(openStream(kms, options)))
     if (vector.plaintext === null) {
       await expect(openMessage(kms, message, options)).rejects.toThrow(DecryptionError)
