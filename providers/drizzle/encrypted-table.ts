@@ -11,8 +11,8 @@ import {
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertFilterable, assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
+import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
-import { assertWrites } from '../../src/mapping/write-text.ts'
 import type {
   AnyRecord,
   DecryptedRow,
@@ -177,8 +177,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   /** @internal */
   assertQuery(sql: string, parameters: readonly unknown[]): void {
     if (upsertsOf(this.#table).has(sql) || !sql.toLowerCase().includes(this.#named.table.toLowerCase())) return
-    assertReadable(sql, this.#named)
-    assertWrites(sql, parameters, this.#named)
+    assertStatement(sql, parameters, this.#named)
   }
 
   /** @internal */

@@ -1,7 +1,7 @@
 import { Model } from 'sequelize'
 import { ConfigError } from '../../src/errors.ts'
-import { assertNotCalculated, assertReadable, isNamed } from '../../src/mapping/query-text.ts'
-import { assertWrites } from '../../src/mapping/write-text.ts'
+import { assertNotCalculated, isNamed } from '../../src/mapping/query-text.ts'
+import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { remember } from './identity.ts'
 import type { Encrypted, Registry } from './registry.ts'
 import { hideCiphertexts, type Included, Results } from './results.ts'
@@ -75,9 +75,7 @@ class Statement {
     const list = listed(parameters)
     const isSelect = this.#options.type === 'SELECT' && Array.isArray(this.#options.attributes)
     for (const { named } of this.#named) {
-      // An insert of many rows has a long text, and compares nothing unless it has a condition.
-      if (!/^insert\b/i.test(this.#sql) || /\bwhere\b/i.test(this.#sql)) assertReadable(this.#sql, named)
-      assertWrites(this.#sql, list, named)
+      assertStatement(this.#sql, list, named)
       if (isSelect) assertNotCalculated(this.#sql, named)
     }
   }

@@ -10,9 +10,9 @@ import type {
 } from 'typeorm'
 import { ConfigError } from '../../src/errors.ts'
 import type { AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
-import { assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
+import type { NamedTable } from '../../src/mapping/query-text.ts'
+import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
-import { assertWrites } from '../../src/mapping/write-text.ts'
 import { Unencrypted } from './columns.ts'
 import { inFlight } from './in-flight.ts'
 import { RowBatch } from './row-batch.ts'
@@ -113,8 +113,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   #assertQuery(query: string, parameters: readonly unknown[]): void {
     for (const parameter of parameters) if (parameter instanceof Unencrypted) throw parameter.error
     if (!query.toLowerCase().includes(this.#named.table.toLowerCase())) return
-    assertReadable(query, this.#named)
-    assertWrites(query, parameters, this.#named)
+    assertStatement(query, parameters, this.#named)
   }
 
   async #update(changed: Entity, stored: Entity, queryRunner: QueryRunner): Promise<void> {

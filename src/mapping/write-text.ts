@@ -1,8 +1,8 @@
 import { InvalidInputError } from '../errors.ts'
-import { looksEncrypted } from '../format/field.ts'
 import type { MappedRecord } from './mapped-record.ts'
 import { bareName, escaped, isNamed, type NamedTable } from './query-text.ts'
 import { endOf, listItems, type SqlText, sqlText } from './sql-text.ts'
+import { assertStored } from './stored-text.ts'
 
 const NAME = '(?:"[^"]+"|`[^`]+`|\\w+)'
 // Not `for update`, `do update set`, `on duplicate key update`, `on update cascade`, triggers, grants and functions.
@@ -10,7 +10,6 @@ const WRITE =
   /(?<!\b(?:for|key|on|or|after|before|of|grant|revoke)\s+|\bdo\s+(?=update\s+set\b)|[.\w])(?:update|(?:insert|merge|replace|copy|load)(?!\s*\())\b(?!\s*,|\s+(?:on|of)\b)/gi
 const SET_ENDS = /;|\b(?:where|returning|order|limit)\b|(?<!\bdistinct\s+)\bfrom\b/gi
 const ASSIGNED = new RegExp(`^\\s*(?:${NAME}\\s*\\.\\s*)*(${NAME})\\s*=\\s*`)
-const TAG = /^[0-9a-f]{2,80}$/
 const VALUE = /^(\$\d+|\?|null|default)(?:::\w+)?$/i
 
 /**
@@ -91,21 +90,15 @@ class Write {
     )
     if (!isSet || !simple.test(target)) throw unread(record)
     for (const { column, from, to } of this.#assigned(set + 3)) {
-      const known = this.#known(column)
+      const known = knownColumn(this.#named, column)
       if (known === undefined) continue
       if (record.identity.includes(known)) throw record.changedIdentity(known)
       this.#assertValue(known, from, to)
     }
   }
 
-  /** The name in the record of a column of the table. */
-  #known(column: string): string | undefined {
-    const columns = [...this.#named.columns]
-    return columns.find(([, name]) => name.toLowerCase() === column.toLowerCase())?.[0]
-  }
-
   #declared(column: string): string {
-    const known = this.#known(column)
+    const known = knownColumn(this.#named, column)
     if (known === undefined) throw this.#named.record.undeclared(column)
     return known
   }
@@ -116,7 +109,7 @@ class Write {
     const set = /\b(?:do\s+update\s+set|key\s+update)\b/i.exec(this.#sql.bare.slice(at, end))
     if (set === null) return
     for (const { column, from, to } of this.#assigned(at + set.index + set[0].length)) {
-      const known = this.#known(column)
+      const known = knownColumn(this.#named, column)
       if (known === undefined) continue
       if (record.identity.includes(known)) throw record.changedIdentity(known)
       if (!record.isEncrypted(known) && !record.indexColumns.has(known)) {
@@ -141,8 +134,7 @@ class Write {
 
   #assertValue(field: string, from: number, to: number): void {
     const { record } = this.#named
-    const isIndex = record.indexColumns.has(field)
-    if (!isIndex && !record.isEncrypted(field)) {
+    if (!record.indexColumns.has(field) && !record.isEncrypted(field)) {
       this.#assertPlain(field, from, to)
       return
     }
@@ -150,12 +142,8 @@ class Write {
     const token = VALUE.exec(text.trim())?.[1]?.toLowerCase() ?? ''
     const index = token === '?' ? this.#placeholders.get(from + text.indexOf('?')) : Number(token.slice(1)) - 1
     const value = /^[$?]/.test(token) ? this.#parameters[index as number] : undefined
-    const literal = this.#sql.text.slice(from, to).trim()
-    if (!isIndex && isCiphertextLiteral(literal)) return
-    const isNull = token === 'null' || token === 'default' || value === null
-    if (isNull && (isIndex || record.showsNull(field))) return
-    if (isIndex ? !looksLikeTag(value, literal) : !looksEncrypted(value))
-      throw isIndex ? record.writtenIndex(field) : record.unencrypted(field)
+    const isNull = token === 'null' || token === 'default'
+    assertStored(record, field, { literal: this.#sql.text.slice(from, to).trim(), value, isNull })
   }
 
   /** Refuses an expression for a plain column that reads an encrypted one: the database would compare or copy ciphertexts. */
@@ -171,16 +159,11 @@ class Write {
   }
 }
 
-/** Whether it is a ciphertext as mappers write it that put values into the text: as text, or as bytes in any spelling. */
-function isCiphertextLiteral(literal: string): boolean {
-  if (/^(?:x'|e'\\\\x|'\\x)f9[0-9a-f]+'$/i.test(literal)) return true
-  return /^'[\w-]+'$/.test(literal) && looksEncrypted(literal.slice(1, -1))
-}
-
-/** A tag as an index makes it, as a parameter or written into the text: nothing that somebody would write there by hand. */
-function looksLikeTag(value: unknown, literal: string): boolean {
-  if (value instanceof Uint8Array || /^(?:x'|e'\\\\x|'\\x)[0-9a-f]+'$/i.test(literal)) return true
-  return TAG.test(typeof value === 'string' ? value : literal.replace(/^'|'$/g, ''))
+/** The name in the record of a column of the table, in whatever spelling. */
+export function knownColumn({ columns }: NamedTable, column: string): string | undefined {
+  const lower = column.toLowerCase()
+  for (const [known, name] of columns) if (name.toLowerCase() === lower) return known
+  return undefined
 }
 
 function tableOf({ table }: NamedTable): string {

@@ -1,0 +1,148 @@
+import type { Backslash } from './sql-text.ts'
+
+/** What an insert names before its rows, as it is written. */
+export interface InsertHead {
+  readonly table: string
+  readonly columns: readonly string[]
+}
+
+/** Where the rows of an insert stand, but for the first one. */
+export interface InsertRows {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Is told of a value: its place in the row, where it stands in the text, and the number of the parameter that it is, or -1.
+ * Every place and number counts from 0.
+ */
+export type OnValue = (at: number, from: number, to: number, parameter: number) => void
+
+const NAME = '(?:"[^"]+"|`[^`]+`|\\w+)'
+const HEAD = new RegExp(
+  `^\\s*insert\\s+into\\s+(?:${NAME}\\s*\\.\\s*)*(${NAME})\\s*\\(([^()']*)\\)\\s*values\\s*(?=\\()`,
+  'i',
+)
+const WORD = /(?:null|default|true|false|-?\d+(?:\.\d+)?)(?![\w.])/iy
+const CAST = /::\w+/y
+
+/**
+ * Finds the rows of an insert that hold nothing but parameters, literals and numbers, of which no reader of SQL can make
+ * anything else. What stands before and behind them is for others to read.
+ *
+ * @param begin gets the names, and gives what is told of each value of these rows, or undefined to have nothing found
+ * @returns undefined for any other statement, also when it was told of some values
+ */
+export function insertRows(
+  text: string,
+  backslash: Backslash | undefined,
+  begin: (head: InsertHead) => OnValue | undefined,
+): InsertRows | undefined {
+  const head = HEAD.exec(text)
+  // In some databases a backslash hides the quote behind it.
+  if (head === null || (backslash !== 'character' && text.includes('\\'))) return undefined
+  const [opening, table = '', list = ''] = head
+  const columns = list.split(',').map((column) => column.trim())
+  const onValue = begin({ table, columns })
+  return onValue && new RowReader(text, columns.length, onValue).read(opening.length)
+}
+
+class RowReader {
+  readonly #text: string
+  readonly #width: number
+  readonly #onValue: OnValue
+  #placeholders = 0
+
+  constructor(text: string, width: number, onValue: OnValue) {
+    this.#text = text
+    this.#width = width
+    this.#onValue = onValue
+  }
+
+  /** @param opening where the first row begins */
+  read(opening: number): InsertRows | undefined {
+    const from = this.#row(opening, true)
+    let to = from
+    while (to >= 0) {
+      const comma = this.#skip(to)
+      if (this.#text[comma] !== ',') {
+        // A placeholder behind the rows would be another one without them.
+        return this.#placeholders > 0 && this.#text.includes('?', to) ? undefined : { from, to }
+      }
+      const next = this.#skip(comma + 1)
+      to = this.#text[next] === '(' ? this.#row(next, false) : -1
+    }
+    return undefined
+  }
+
+  /** @returns the position behind the row, or -1 when it is not one of values alone */
+  #row(opening: number, isFirst: boolean): number {
+    const text = this.#text
+    const last = this.#width - 1
+    let position = opening + 1
+    for (let at = 0; at <= last; at++) {
+      const from = this.#skip(position)
+      const to = this.#value(from)
+      if (to < 0) return -1
+      const parameter = this.#parameter(from)
+      if (!isFirst) this.#onValue(at, from, to, parameter)
+      position = this.#skip(to)
+      if (text[position] !== (at === last ? ')' : ',')) return -1
+      position++
+    }
+    return position
+  }
+
+  /** @returns the position behind a value, or -1 when it is another expression */
+  #value(from: number): number {
+    const text = this.#text
+    const first = text[from]
+    let end = -1
+    if (first === "'") end = this.#literal(from)
+    else if (first === '$') end = digits(text, from + 1)
+    else if (first === '?') end = from + 1
+    else if ((first === 'X' || first === 'x') && text[from + 1] === "'") end = this.#literal(from + 1)
+    else end = matched(WORD, text, from)
+    if (end < 0 || text[end] !== ':') return end
+    return matched(CAST, text, end)
+  }
+
+  /** @returns the position behind a literal, in which two quotes are one */
+  #literal(quote: number): number {
+    const text = this.#text
+    let end = text.indexOf("'", quote + 1)
+    while (end >= 0 && text[end + 1] === "'") end = text.indexOf("'", end + 2)
+    return end < 0 ? -1 : end + 1
+  }
+
+  #parameter(from: number): number {
+    const first = this.#text[from]
+    if (first === '?') return this.#placeholders++
+    return first === '$' ? Number.parseInt(this.#text.slice(from + 1, from + 7), 10) - 1 : -1
+  }
+
+  #skip(from: number): number {
+    let at = from
+    while (isSpace(this.#text.charCodeAt(at))) at++
+    return at
+  }
+}
+
+function isSpace(code: number): boolean {
+  return code === 32 || (code >= 9 && code <= 13)
+}
+
+function digits(text: string, from: number): number {
+  let end = from
+  while (end < text.length && text.charCodeAt(end) >= 48 && text.charCodeAt(end) <= 57) end++
+  return end > from && end - from <= 6 && text[end] !== '_' && !isLetter(text.charCodeAt(end)) ? end : -1
+}
+
+function isLetter(code: number): boolean {
+  return (code | 32) >= 97 && (code | 32) <= 122
+}
+
+function matched(pattern: RegExp, text: string, from: number): number {
+  pattern.lastIndex = from
+  return pattern.test(text) ? pattern.lastIndex : -1
+}

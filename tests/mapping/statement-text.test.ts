@@ -1,0 +1,160 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { defineRecord, text } from '../../src/index.ts'
+import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
+import type { Backslash } from '../../src/mapping/sql-text.ts'
+import { assertStatement } from '../../src/mapping/statement-text.ts'
+import { assertWrites } from '../../src/mapping/write-text.ts'
+
+const schema = defineRecord(
+  'people',
+  {
+    email: text({ index: { column: 'email_index', transform: 'email', unique: true } }),
+    nick: text({ nullable: 'visible' }),
+  },
+  { id: 'id', plain: ['role'] },
+)
+const columns = ['id', 'email', 'email_index', 'nick', 'role']
+const named = (backslash?: Backslash): NamedTable => ({
+  record: new MappedRecord({ schema } as unknown as AnyCipher),
+  table: 'people',
+  columns: new Map(columns.map((name) => [name, name])),
+  ...(backslash === undefined ? {} : { backslash }),
+})
+
+const SEALED = 'sr1_AAAA'
+const TAG = '0a1b2c3d'
+const good = ["'p1'", `'${SEALED}'`, `'${TAG}'`, `'${SEALED}'`, "'it''s (a), b'"]
+const VALUES = ['$1', '$2', '$3', '?', 'null', 'DEFAULT', 'true', '-1.5', "x'f9aa'", `'${SEALED}'::text`, '$2::text']
+const ODDITIES = [
+  '"email"',
+  "E'\\\\xf9aa'",
+  "'\\\\'",
+  "'a\\'",
+  "''",
+  "'''",
+  "'--'",
+  '--',
+  '/*',
+  "'/*'",
+  '$$',
+  '#',
+  '(1)',
+  ')',
+  ',',
+]
+const insert = (rows: readonly (readonly string[])[], behind = '') =>
+  `insert into "people" ("id", "email", "email_index", "nick", "role") values ${rows.map((row) => `(${row.join(', ')})`).join(', ')}${behind}`
+const manyWith = (...last: readonly (readonly string[])[]) =>
+  insert([...Array.from({ length: 20 }, () => good), ...last])
+
+/** Whether a statement is refused: by what reads it short, and by what reads all of it. */
+function verdicts(
+  sql: string,
+  parameters: readonly unknown[],
+  backslash?: Backslash,
+): [short: boolean, whole: boolean] {
+  const of = named(backslash)
+  const isRefused = (read: () => void) => {
+    try {
+      read()
+      return false
+    } catch {
+      return true
+    }
+  }
+  return [
+    isRefused(() => assertStatement(sql, parameters, of)),
+    isRefused(() => {
+      assertReadable(sql, of)
+      assertWrites(sql, parameters, of)
+    }),
+  ]
+}
+
+describe('an insert of many rows', () => {
+  test('passes when every value is a ciphertext, a tag, or in a plain column', () => {
+    expect(() => assertStatement(manyWith(), [], named())).not.toThrow()
+    expect(() => assertStatement(`${manyWith()} returning "id", "email";`, [], named())).not.toThrow()
+  })
+
+  test.each<[string, string, number]>([
+    ['plaintext', "'ada@example.com'", 1],
+    ['an expression', "lower('ada@example.com')", 1],
+    ['a number', '17', 1],
+    ['null where null is encrypted', 'null', 1],
+    ['a subquery', '(select "email" from "people" limit 1)', 4],
+    ['an encrypted column for a plain one', '"email"', 4],
+    ['a tag by hand', "'nobody'", 2],
+    ['a ciphertext with more behind it', `'${SEALED}' || 'x'`, 1],
+    ['a parameter that is none', '$99', 1],
+    ['two literals that are one', `'${SEALED}'\n'x'`, 1],
+    ['text with a comment', "'a' /* 'b' */", 1],
+  ])('is refused for %s in its last row', (_, value, at) => {
+    const row = good.map((own, index) => (index === at ? value : own))
+    expect(() => assertStatement(manyWith(row), [], named())).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_INPUT' }),
+    )
+  })
+
+  test.each<[string, string]>([
+    ['a second statement', `; insert into people (id, email) values ('p1', 'ada@example.com')`],
+    ['a change on conflict', ` on conflict ("id") do update set "email" = 'ada@example.com'`],
+    ['rows of a select behind them', ` union select 'a', 'b', 'c', 'd', 'e'`],
+  ])('is refused for %s', (_, behind) => {
+    expect(() => assertStatement(`${manyWith()}${behind}`, [], named())).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_INPUT' }),
+    )
+  })
+
+  test('is refused when a row has fewer values, or a column nobody declared', () => {
+    expect(() => assertStatement(manyWith(good.slice(1)), [], named())).toThrow()
+    const other = manyWith().replace('"role"', '"secret"')
+    expect(() => assertStatement(other, [], named())).toThrow(/secret/)
+  })
+
+  test('takes values from the parameters they stand for', () => {
+    const numbered = (at: number) => columns.map((_, nth) => `$${at * 5 + nth + 1}`)
+    const values = (at: number, email: string) => [`p${at}`, email, TAG, null, 'x']
+    const sql = insert(Array.from({ length: 12 }, (_, at) => numbered(at)))
+    const marks = sql.replaceAll(/\$\d+/g, '?')
+    const all = Array.from({ length: 12 }, (_, at) => values(at, SEALED))
+    const one = all.with(11, values(11, 'ada@example.com'))
+    for (const of of [sql, marks]) {
+      expect(() => assertStatement(of, all.flat(), named())).not.toThrow()
+      expect(() => assertStatement(of, one.flat(), named())).toThrow(/email/)
+    }
+    expect(() =>
+      assertStatement(`${marks} on duplicate key update role = ?`, [...all.flat(), 'y'], named()),
+    ).not.toThrow()
+  })
+
+  test('is judged as the whole text is, whatever stands in it', () => {
+    const odd = fc.oneof(fc.constantFrom(...VALUES, ...ODDITIES), fc.string({ maxLength: 4 }))
+    const row = fc
+      .tuple(fc.integer({ min: -2, max: 4 }), odd)
+      .map(([at, value]) => (at < 0 ? good : good.with(at, value)))
+    const rows = fc.array(row, { minLength: 1, maxLength: 4 })
+    const behind = fc.constantFrom(
+      '',
+      ';',
+      ' returning "email"',
+      ' on conflict do nothing',
+      ' on conflict (id) do update set role = ?',
+      ' x',
+    )
+    const backslash = fc.constantFrom(undefined, 'character' as const, 'escape' as const)
+    const seen = { refused: 0, passed: 0 }
+    fc.assert(
+      fc.property(rows, behind, backslash, fc.boolean(), (list, end, known, isGood) => {
+        const sql = insert(isGood ? [good, ...list, good] : list, end)
+        const [short, whole] = verdicts(sql, ['p1', SEALED, TAG, 'x', 'y'], known)
+        expect(short).toBe(whole)
+        seen[short ? 'refused' : 'passed']++
+      }),
+      { numRuns: 3_000 },
+    )
+    expect(Math.min(seen.refused, seen.passed)).toBeGreaterThan(300)
+  })
+})
