@@ -14,10 +14,11 @@ declare const room: { records: object }
 const customers = defineRecord(
   'customers',
   {
-    name: text(), birthDate: date({ nullable: true }), balance: bigint(), notes: json<{ at: string }[]>(),
+    name: text({ index: { column: 'name_index', transform: 'casefold', rows: 1000 } }),
+    birthDate: date({ nullable: true }), balance: bigint(), notes: json<{ at: string }[]>(),
     photo: bytes({ storage: 'binary', nullable: true }), nickname: text({ nullable: 'visible' }),
   },
-  { id: 'id', tenant: 'orgId', plain: 'all' },
+  { id: 'id', tenant: 'orgId', plain: 'all', indexes: { person_index: { fields: ['name', 'birthDate'], rows: 1000 } } },
 )
 const db = prisma.$extends(strongroomPrisma(room, { models: { Customer: customers }, ids: { Customer: uuidv7 } }))
 // @ts-expect-error ids for a model that has no record
@@ -47,6 +48,20 @@ prismaRow(customers, { birthDate: '1815-12-10' })
 prismaRow(customers, { balance: null })
 // @ts-expect-error what is not said to be encrypted has the type of the column
 await db.customer.findFirst({ where: { birthDate: new Date() } })
+
+const members = defineRecord(
+  'members',
+  { email: text({ index: { column: 'email_index', transform: 'email', unique: true } }), phone: text({ nullable: 'visible' }) },
+  { id: 'id', plain: ['role', 'logins', 'invitedById'] },
+)
+const member = { id: uuidv7(), email: 'ada@example.com', role: 'admin' }
+const people = prisma.$extends(strongroomPrisma(room, { models: { Member: members } }))
+export const created: string | null = (await people.member.create({ data: prismaRow(members, member) })).phone
+await people.member.createMany({ data: [prismaRow(members, member)] })
+// @ts-expect-error a new row needs its email
+await people.member.create({ data: prismaRow(members, { id: 'm1', role: 'admin' }) })
+// @ts-expect-error a tag cannot be given
+prismaRow(members, { email_index: '00ff' })
 
 const key = { id: 'c1', orgId: 'acme' }
 const data = prismaRow(customers, { birthDate: null, balance: 3n, photo: new Uint8Array(1), notes: [], nickname: null, name: 'n' })
