@@ -4,7 +4,9 @@ import type { RowId } from '../../src/records/record-types.ts'
 import type { PrismaModels, StrongroomPrisma } from './extension-types.ts'
 import { Models, type Values } from './models.ts'
 import { runOperation } from './operations.ts'
+import { OwnSql } from './own-sql.ts'
 import type { PrismaRelations } from './relations.ts'
+import type { PrismaTables } from './tables.ts'
 import { updateEach } from './update-each.ts'
 
 /** How Prisma is to encrypt. */
@@ -13,6 +15,8 @@ export interface StrongroomPrismaOptions<Schemas extends PrismaModels> {
   readonly models: Schemas
   /** From `prismaRelations(schema)`. Without it, queries that go through a relation are refused. */
   readonly relations?: PrismaRelations
+  /** From `prismaTables(schema)`. Without it, SQL of your own that reads or writes any table is refused. */
+  readonly tables?: PrismaTables
   /** Makes the id of a new row that has none: `{ User: uuidv7 }`. */
   readonly ids?: { readonly [Name in keyof Schemas]?: () => RowId }
   /** The tenant of the work at hand, for example from an `AsyncLocalStorage`; it is added to every `where` and every new row that says none. */
@@ -47,13 +51,17 @@ export function strongroomPrisma<const Schemas extends PrismaModels>(
   if (names.length === 0) throw new ConfigError('models is empty: name the model of each record, as `{ User: users }`')
   const extend: StrongroomPrisma<Schemas> = (client) => {
     const models = new Models(client, room.records, options)
+    const ownSql = new OwnSql(models, names, options.tables)
     const extensible = client as Extending
     const encrypting = extensible.$extends({
       name: 'strongroom',
       query: {
-        $allModels: {
-          $allOperations: ({ model, operation, args, query }: HookCall) =>
-            runOperation({ models, model: models.get(model), operation, args: args ?? {}, query }),
+        $allOperations: async ({ model, operation, args, query }: HookCall) => {
+          if (model !== undefined) {
+            return runOperation({ models, model: models.get(model), operation, args: (args as Values) ?? {}, query })
+          }
+          ownSql.assert(operation, args)
+          return query(args)
         },
       },
     })
@@ -75,10 +83,11 @@ interface Extending {
 }
 
 interface HookCall {
-  readonly model: string
+  /** Undefined for SQL of the application. */
+  readonly model: string | undefined
   readonly operation: string
-  readonly args: Values | undefined
-  readonly query: (args: Values) => Promise<unknown>
+  readonly args: unknown
+  readonly query: (args: unknown) => Promise<unknown>
 }
 
 function uncapitalized(name: string): string {

@@ -4,3 +4,4 @@ export { type RoomWithRecords, type StrongroomPrismaOptions, strongroomPrisma } 
 export type { ExtensibleClient, ModelMethods, PrismaModels, StrongroomPrisma } from './extension-types.ts'
 export { type PrismaRelation, type PrismaRelations, prismaRelations } from './relations.ts'
 export { type PrismaRow, prismaRow } from './row.ts'
+export { type PrismaTable, type PrismaTables, prismaTables } from './tables.ts'

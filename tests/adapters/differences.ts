@@ -59,7 +59,6 @@ export const PRISMA: Differences = {
   page: 'prisma',
   said: {
     stream: 'Prisma has no cursor that streams',
-    rawWrite: '`$queryRaw` and `$executeRaw` pass by the extension',
   },
 }
 

@@ -1,4 +1,4 @@
-import { prismaRelations, strongroomPrisma } from '../../providers/prisma/index.ts'
+import { prismaRelations, prismaTables, strongroomPrisma } from '../../providers/prisma/index.ts'
 import { type AnyPrisma, prismaSchema } from '../providers/prisma/clients.ts'
 import type { AdapterHarness, AdapterQueries, CustomerKey } from './harness.ts'
 import { type Customer, customers, type Order, orders, type SuiteRoom } from './records.ts'
@@ -15,7 +15,9 @@ export interface PrismaDialect {
 export async function prismaHarness(dialect: PrismaDialect, room: SuiteRoom): Promise<AdapterHarness> {
   const plain = await dialect.open()
   const models = { Customer: customers, Order: orders }
-  const db: AnyPrisma = plain.$extends(strongroomPrisma(room, { models, relations: prismaRelations(prismaSchema) }))
+  const relations = prismaRelations(prismaSchema)
+  const tables = prismaTables(prismaSchema)
+  const db: AnyPrisma = plain.$extends(strongroomPrisma(room, { models, relations, tables }))
   const some = { orgId: 'acme' }
   return {
     ...queries(db),
@@ -39,6 +41,7 @@ export async function prismaHarness(dialect: PrismaDialect, room: SuiteRoom): Pr
       },
       createWithoutId: () => db.customer.create({ data: { ...some, status: 'active' } }),
       createWithoutField: () => db.customer.create({ data: { ...some, id: 'c1', status: 'active', name: 'Nobody' } }),
+      rawWrite: () => db.$executeRaw`update customers set email = ${'ada@example.com'}`,
     },
     close: () => plain.$disconnect(),
   }

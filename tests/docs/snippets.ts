@@ -1,5 +1,7 @@
+import { dirname } from 'node:path'
 import ts from 'typescript'
 import { type Fence, fencesOf, type Page, projectRoot, readPage } from './markdown.ts'
+import { STAND_INS } from './stand-ins.ts'
 
 /** Blocks of one page that are one module: what a reader would put into one file. */
 interface Module {
@@ -65,8 +67,11 @@ export function compileSnippets(pages: readonly Page[], files: readonly string[]
   const config = fencesOf(readPage('docs/cli.md')).find(({ code }) => code.includes('export default defineStrongroom('))
   const textOf = (path: string) => {
     const module = modules.get(path)
-    return path === CONFIG_PATH ? config?.code : module && sourceOf(module)
+    if (path === CONFIG_PATH) return config?.code
+    return module === undefined ? STAND_INS.get(path) : sourceOf(module)
   }
+  const folders = new Set([...STAND_INS.keys()].map((path) => dirname(path)))
+  host.directoryExists = (path) => folders.has(path) || ts.sys.directoryExists(path)
   host.fileExists = (path) => textOf(path) !== undefined || fileExists(path)
   host.readFile = (path) => textOf(path) ?? readFile(path)
   host.getSourceFile = (path, languageVersion, ...rest) => {
@@ -75,7 +80,7 @@ export function compileSnippets(pages: readonly Page[], files: readonly string[]
       ? getSourceFile(path, languageVersion, ...rest)
       : ts.createSourceFile(path, text, languageVersion, true)
   }
-  const program = ts.createProgram([...names.keys()], options, host)
+  const program = ts.createProgram([...names.keys(), ...STAND_INS.keys()], options, host)
   return [...names].flatMap(([path, name]) => {
     const source = program.getSourceFile(path)
     const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]

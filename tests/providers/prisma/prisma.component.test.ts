@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
-import { prismaRelations, strongroomPrisma } from '../../../providers/prisma/index.ts'
+import { prismaRelations, prismaTables, strongroomPrisma } from '../../../providers/prisma/index.ts'
 import { openStrongroom, uuidv7 } from '../../../src/index.ts'
 import { customers, orders, records } from '../../adapters/records.ts'
 import { customer, manyCustomers, order } from '../../adapters/samples.ts'
@@ -12,6 +12,7 @@ import { type AnyPrisma, openPrisma, PRISMA_VERSIONS, prismaSchema, TABLES } fro
 import { members, openMembers, secrets } from './members.ts'
 
 const relations = prismaRelations(prismaSchema)
+const tables = prismaTables(prismaSchema)
 const ada = { id: 'm1', email: 'Ada@Example.com', phone: '+44 20 7946 0958', role: 'admin' }
 const whole = { ...ada, logins: 0, invitedById: null }
 const alan = { id: 'm2', email: 'alan@example.com', phone: '+44 20 1111 0958', role: 'user' }
@@ -40,7 +41,7 @@ for (const version of PRISMA_VERSIONS) {
       await pool.query('truncate members, secrets, tags, customers cascade')
       room = await openMembers()
       const models = { Member: members, Secret: secrets }
-      db = plain.$extends(strongroomPrisma(room, { models, relations, ids: { Member: uuidv7 } }))
+      db = plain.$extends(strongroomPrisma(room, { models, relations, tables, ids: { Member: uuidv7 } }))
     })
     afterEach(async () => {
       for (const { email, phone } of await stored('members')) {
@@ -459,6 +460,75 @@ for (const version of PRISMA_VERSIONS) {
       expect(await room.records.members.decryptMany(rows)).toEqual([whole])
       const tags = await room.records.members.indexMany('email', [ada.email])
       expect(await db.$queryRaw`select id from members where email_index = any(${tags})`).toEqual([{ id: 'm1' }])
+    })
+
+    describe('SQL of your own', () => {
+      const attempts: readonly (readonly [string, (client: AnyPrisma) => unknown, RegExp])[] = [
+        ['plaintext by $executeRaw', (on) => on.$executeRaw`update members set email = ${'x@example.com'}`, /email/],
+        ['plaintext by $queryRaw', (on) => on.$queryRaw`update members set phone = ${'1'} returning id`, /phone/],
+        [
+          'plaintext by $executeRawUnsafe',
+          (on) => on.$executeRawUnsafe('update members set email = $1 where id = $2', 'x@example.com', 'm1'),
+          /email/,
+        ],
+        ['plaintext in the text', (on) => on.$executeRawUnsafe(`update members set email = 'x@example.com'`), /email/],
+        ['a tag by hand', (on) => on.$executeRaw`update members set email_index = ${'x@example.com'}`, /email_index/],
+        ['another id', (on) => on.$executeRaw`update members set id = ${'m9'} where id = ${'m1'}`, /\bid\b/],
+        ['rows of a select', (on) => on.$executeRaw`insert into members select * from members`, /members/],
+        [
+          'new rows in plaintext',
+          (on) =>
+            on.$executeRaw`insert into members (id, email, email_index, role) values ('m9', 'x@example.com', '00ff', 'user')`,
+          /email/,
+        ],
+        [
+          'a comparison',
+          (on) => on.$queryRaw`select id from members where email = ${'ada@example.com'}`,
+          /email_index/,
+        ],
+        ['an order', (on) => on.$queryRawUnsafe('select id from members order by phone'), /order/],
+        ['a maximum', (on) => on.$queryRaw`select max(phone) from "members"`, /phone/],
+      ]
+
+      test.each(attempts)('is refused for %s, alone and in both kinds of transactions', async (_, attempt, says) => {
+        await db.member.create({ data: ada })
+        const before = await stored('members')
+        const role = { where: { id: 'm1' }, data: { role: 'changed' } }
+        await expect(attempt(db)).rejects.toMatchObject(refused(says))
+        const interactive = db.$transaction(async (tx: AnyPrisma) => {
+          await tx.member.update(role)
+          await attempt(tx)
+        })
+        await expect(interactive).rejects.toMatchObject(refused(says))
+        await expect(db.$transaction([db.member.update(role), attempt(db)])).rejects.toMatchObject(refused(says))
+        expect(await stored('members')).toEqual(before)
+      })
+
+      test('writes what the record encrypted, and plain columns as they are', async () => {
+        await db.member.create({ data: ada })
+        const [row] = await room.records.members.encryptMany([{ id: 'm1', phone: '1234 5678' }])
+        const { phone, phone_last4: tag } = row as { phone: string; phone_last4: string }
+        await db.$executeRaw`update members set phone = ${phone}, phone_last4 = ${tag}, role = ${'user'} where id = ${'m1'}`
+        expect(await db.member.findUnique({ where: { id: 'm1' } })).toEqual({
+          ...whole,
+          phone: '1234 5678',
+          role: 'user',
+        })
+        expect(await db.$executeRawUnsafe('delete from members where role = $1', 'user')).toBe(1)
+      })
+
+      test('is left alone by extensions that were added later as well', async () => {
+        const later: AnyPrisma = db.$extends({ query: { $executeRaw: ({ args, query }: AnyPrisma) => query(args) } })
+        const attempt = later.$executeRaw`update members set email = ${'x@example.com'}`
+        await expect(attempt).rejects.toMatchObject(refused(/email/))
+      })
+
+      test('is refused where it is not known what the tables are called, unless it has none', async () => {
+        const bare: AnyPrisma = plain.$extends(strongroomPrisma(room, { models: { Member: members } }))
+        expect(await bare.$queryRaw`select ${1}::int as one`).toEqual([{ one: 1 }])
+        await expect(bare.$queryRaw`select id from members`).rejects.toMatchObject(refused(/prismaTables/))
+        await expect(bare.$executeRawUnsafe('delete from members')).rejects.toMatchObject(refused(/prismaTables/))
+      })
     })
 
     test('the tenant comes from the request, and two of them at once never mix', async () => {

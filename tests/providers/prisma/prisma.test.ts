@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { prismaRelations, prismaRow, strongroomPrisma } from '../../../providers/prisma/index.ts'
+import { prismaRelations, prismaRow, prismaTables, strongroomPrisma } from '../../../providers/prisma/index.ts'
 import { parsePrismaSchema } from '../../../src/prisma-schema.ts'
 import { prismaSchema } from './clients.ts'
 import { members, openMembers, secrets } from './members.ts'
@@ -45,6 +45,26 @@ describe('the relations of a Prisma schema', () => {
         reader: { model: 'A', here: { org: 'org', readerId: 'id' } },
       },
     })
+  })
+
+  test('stand beside what models and columns are called in the database', () => {
+    const tables = prismaTables(`
+      model User {
+        id Int @id
+        email String @map("email_address")
+        posts Post[]
+        @@map("app_users")
+      }
+      model Post {
+        id Int @id
+        userId Int @map(name: "user_id")
+        user User @relation(fields: [userId], references: [id])
+      }`)
+    expect(tables).toEqual({
+      User: { table: 'app_users', columns: { id: 'id', email: 'email_address' } },
+      Post: { table: 'Post', columns: { id: 'id', userId: 'user_id' } },
+    })
+    expect(prismaTables(prismaSchema).Customer?.table).toBe('customers')
   })
 
   test('come with the comments of the fields', () => {
@@ -108,6 +128,12 @@ describe('strongroomPrisma', () => {
       /not one of `records`/,
     ],
     ['ids are for a model without a record', () => apply(columns, { ids: { Other: () => 'x' } }), /ids names Other/],
+    ['tables are of another schema', () => apply(columns, { tables: {} }), /tables` has no model Member/],
+    [
+      'tables are of an older schema',
+      () => apply(columns, { tables: { Member: { table: 'members', columns: { id: 'id' } } } }),
+      /has no Member\.email/,
+    ],
     ['no model is named', () => strongroomPrisma(room, { models: {} }), /models is empty/],
   ])('says so when %s', (_, attempt, says) => {
     expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(says) }))
@@ -117,21 +143,21 @@ describe('strongroomPrisma', () => {
     expect(() => apply(columns, { tenant: 'acme' })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_INPUT' }))
   })
 
-  test('refuses an operation that it does not know, on every model', () => {
+  test('refuses an operation that it does not know, on every model and without one', async () => {
     type Hook = (call: object) => unknown
     let hook: Hook = () => expect.unreachable()
     const capturing = {
       ...client(columns),
       secret: { fields: { id: text } },
-      $extends: ({ query }: { query?: { $allModels: { $allOperations: Hook } } }) => {
-        if (query !== undefined) hook = query.$allModels.$allOperations
+      $extends: ({ query }: { query?: { $allOperations: Hook } }) => {
+        if (query !== undefined) hook = query.$allOperations
         return capturing
       },
     }
     strongroomPrisma(room, { models: { Member: members } })(capturing)
-    for (const model of ['Member', 'Secret']) {
+    for (const model of ['Member', 'Secret', undefined]) {
       const call = { model, operation: 'findRaw', args: {}, query: () => expect.unreachable() }
-      expect(() => hook(call)).toThrow(/findRaw is not known/)
+      await expect(hook(call)).rejects.toThrow(/findRaw is not known/)
     }
   })
 })
