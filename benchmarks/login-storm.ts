@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
-import { argon2id } from 'strongroom'
+import { argon2id } from '../src/index.ts'
 import type { Argon2Engine } from '../src/passwords/engine.ts'
 import { type Argon2EngineName, loadEngine } from '../src/passwords/load-engine.ts'
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { argon2id } from 'strongroom'
+import { argon2id } from '../src/index.ts'
 import type { Argon2Engine } from '../src/passwords/engine.ts'
 import { type Argon2EngineName, argon2EngineNames, loadEngine } from '../src/passwords/load-engine.ts'
 import { BUDGET_MIB, bareHash, PASSWORD, parameters, runStorm } from './login-storm.ts'

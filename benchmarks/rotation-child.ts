@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const PROGRAM = fileURLToPath(new URL('rotation-worker.ts', import.meta.url))
+const RUNS_TYPESCRIPT = ['--import', new URL('strip-types.mjs', import.meta.url).href]
 
 /** What a process did, and what it used for it. */
 export interface Used {
@@ -28,7 +29,7 @@ export class RotationChild {
   }
 
   static async start(folder: string, url: string, table: string, range: Range = {}): Promise<RotationChild> {
-    const child = fork(PROGRAM, [folder, url, table, JSON.stringify(range)], { execArgv: ['--import', 'tsx'] })
+    const child = fork(PROGRAM, [folder, url, table, JSON.stringify(range)], { execArgv: RUNS_TYPESCRIPT })
     await once(child, 'message')
     return new RotationChild(child)
   }

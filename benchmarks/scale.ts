@@ -45,6 +45,7 @@ export const scale: Suite = async ({ quick }) => {
 }
 
 function runOnce(rows: number): [number, number] {
-  const args = ['--import', 'tsx', '--input-type=module', '-e', SCRIPT, String(rows)]
+  const hook = new URL('strip-types.mjs', import.meta.url).href
+  const args = ['--import', hook, '--input-type=module', '-e', SCRIPT, String(rows)]
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as [number, number]
 }
