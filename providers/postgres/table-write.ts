@@ -5,6 +5,7 @@ import { assertKey } from '../../src/sql/key-columns.ts'
 import { columnOf, comparedColumn, groupChanges } from '../../src/sql/table-checks.ts'
 import { tryAgain } from '../../src/sql/try-again.ts'
 import type { RowChange } from '../../src/table.ts'
+import { arrayText } from './array-text.ts'
 import type { PostgresClient, PostgresPool } from './client.ts'
 import { saveJobSql, saveJobValues } from './jobs.ts'
 import type { KnownTable } from './table-description.ts'
@@ -93,27 +94,26 @@ function batches({ known, changes }: Write): Statement[] {
 
 function updateSql(known: KnownTable, changes: readonly RowChange[]): Omit<Statement, 'at'> {
   const [sample] = changes as [RowChange]
-  const values: unknown[][] = []
+  const values: unknown[] = []
   const columns: string[] = []
-  const add = (type: string, column: unknown[]): string => {
-    const alias = `c${values.push(column)}`
+  const add = (type: string, column: readonly unknown[]): string => {
+    const alias = `c${values.push(arrayText(column))}`
     columns.push(`$${values.length}::${type}[]`)
     return `d.${alias}`
   }
   const { primaryKey } = known.description
   for (const { key } of changes) assertKey(known, key)
   const conditions = primaryKey.map((column, at) => {
-    const text = add(
-      'text',
-      changes.map(({ key }) => key[at]),
-    )
-    return `t.${quote(column)} = ${text}::${known.types.get(column)}`
+    const type = known.types.get(column) as string
+    const texts = changes.map(({ key }) => key[at])
+    // An array of arrays would be taken apart as a whole.
+    if (type.endsWith('[]')) return `t.${quote(column)} = ${add('text', texts)}::${type}`
+    return `t.${quote(column)} = ${add(type, texts)}`
   })
   // Says the same once more, for a planner that would read the whole table where it is small, once for each batch.
   const [first, second] = primaryKey as [string, string?]
-  const type = known.types.get(first) as string
-  if (second === undefined && !type.endsWith('[]')) {
-    conditions.push(`t.${quote(first)} = any ($1::text[]::${type}[])`)
+  if (second === undefined && !(known.types.get(first) as string).endsWith('[]')) {
+    conditions.push(`t.${quote(first)} = any (${columns[0]})`)
   }
   for (const name of Object.keys(sample.expected)) {
     const { holds } = comparedColumn(known, name)
