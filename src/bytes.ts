@@ -1,7 +1,17 @@
 import { Buffer } from 'node:buffer'
 import { timingSafeEqual } from 'node:crypto'
 
-export { assertBytes, assertObject, assertText, describe } from './checks.ts'
+export {
+  assertArray,
+  assertBytes,
+  assertFunction,
+  assertMethods,
+  assertObject,
+  assertOptions,
+  assertSignal,
+  assertText,
+  describe,
+} from './checks.ts'
 
 /** The same memory seen as a Buffer, without a copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {

@@ -31,3 +31,33 @@ export function assertObject(value: unknown, name: string): asserts value is obj
     throw new InvalidInputError(`${name} must be an object, received ${describe(value)}`)
   }
 }
+
+/** Refuses anything but options: an object of names and values, or nothing. @throws InvalidInputError */
+export function assertOptions(value: unknown, name: string): asserts value is object | undefined {
+  if (value !== undefined) assertObject(value, name)
+}
+
+/** Refuses anything but an array. @throws InvalidInputError */
+export function assertArray(value: unknown, name: string): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) throw new InvalidInputError(`${name} must be an array, received ${describe(value)}`)
+}
+
+/** Refuses anything but a function. @throws InvalidInputError */
+export function assertFunction(value: unknown, name: string): asserts value is (...args: never[]) => unknown {
+  if (typeof value !== 'function')
+    throw new InvalidInputError(`${name} must be a function, received ${describe(value)}`)
+}
+
+/** Refuses anything but an object with these methods. @throws InvalidInputError */
+export function assertMethods(value: unknown, methods: readonly string[], name: string): asserts value is object {
+  const methodsOf = value as Record<string, unknown> | null | undefined
+  const missing = methods.find((method) => typeof methodsOf?.[method] !== 'function')
+  if (missing === undefined) return
+  const received = typeof value === 'object' && value !== null ? `one without ${missing}` : describe(value)
+  throw new InvalidInputError(`${name} must have the methods ${methods.join(', ')}, received ${received}`)
+}
+
+/** Refuses anything but an AbortSignal, or nothing. @throws InvalidInputError */
+export function assertSignal(value: unknown): asserts value is AbortSignal | undefined {
+  if (value !== undefined) assertMethods(value, ['throwIfAborted', 'addEventListener', 'removeEventListener'], 'signal')
+}

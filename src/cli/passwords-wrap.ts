@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { InvalidInputError, OverloadedError } from '../errors.ts'
 import type { PasswordHasher } from '../passwords/password-hasher.ts'
 import type { Output } from './output.ts'
 import { type RawOptions, withHasher } from './password-hasher.ts'
@@ -61,9 +63,23 @@ async function wrapAll(
     if (!belowFloor || wrapped) return
     counts.weak++
     if (dryRun) return
-    const next = await hasher.wrapLegacy(stored, { userId: id })
-    if (await rows.replace(id, next, stored)) counts.wrapped++
+    const next = await wrapInTurn(hasher, stored, id)
+    if (next === undefined) counts.unreadable++
+    else if (await rows.replace(id, next, stored)) counts.wrapped++
     else counts.changedMeanwhile++
   })
   return counts
+}
+
+/** Waits as often as other work has the memory. @returns undefined when computing the old hash would take more than there is */
+async function wrapInTurn(hasher: PasswordHasher, stored: string, userId: string): Promise<string | undefined> {
+  for (;;) {
+    try {
+      return await hasher.wrapLegacy(stored, { userId })
+    } catch (error) {
+      if (error instanceof InvalidInputError) return undefined
+      if (!(error instanceof OverloadedError)) throw error
+      await delay(error.retryAfter)
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { assertOptions } from '../bytes.ts'
 import { InvalidInputError, OverloadedError } from '../errors.ts'
 import { assertWhole } from './argon2-parameters.ts'
 
@@ -55,6 +56,7 @@ export class Admission {
 
   /** @throws InvalidInputError when a limit is no whole number in its range */
   constructor(options: AdmissionOptions = {}) {
+    assertOptions(options, 'admission')
     const { memoryMiB = 256, queue = 64, deadlineMs = 5_000 } = options
     const { concurrency = Math.min(availableParallelism(), DEFAULT_THREADS) } = options
     assertWhole(memoryMiB, 'memoryMiB', 1, 1_048_576)

@@ -1,5 +1,14 @@
 import type { Buffer } from 'node:buffer'
-import { assertText, describe, equalBytes, wipe } from '../bytes.ts'
+import {
+  assertArray,
+  assertFunction,
+  assertMethods,
+  assertOptions,
+  assertText,
+  describe,
+  equalBytes,
+  wipe,
+} from '../bytes.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import { Admission, type AdmissionOptions } from './admission.ts'
@@ -11,7 +20,7 @@ import { inspectStored } from './inspect.ts'
 import { legacySchemes } from './legacy/index.ts'
 import type { Argon2EngineName } from './load-engine.ts'
 import { type PasswordNormalization, passwordBytes, passwordCandidates } from './password-bytes.ts'
-import type { PasswordHasher, PasswordVerification } from './password-hasher.ts'
+import { assertPasswordOptions, type PasswordHasher, type PasswordVerification } from './password-hasher.ts'
 import { isPeppered } from './pepper.ts'
 import { type ReadHash, storedReader } from './read-stored.ts'
 import type { LegacyScheme } from './stored-hash.ts'
@@ -45,11 +54,15 @@ const HASH_LENGTH = 32
  * @throws InvalidInputError when an option is out of range, or the parameters are below the OWASP minimum
  */
 export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
+  assertOptions(options, 'the options')
   const current = parametersOf(options)
   const { normalization = 'NFC', onUnreadable, legacy = legacySchemes } = options
   if (!['NFC', 'NFKC', 'none'].includes(normalization)) {
     throw new InvalidInputError(`normalization must be NFC, NFKC or none, received ${describe(normalization)}`)
   }
+  assertArray(legacy, 'legacy')
+  for (const scheme of legacy) assertMethods(scheme, ['parse'], 'a legacy scheme')
+  if (onUnreadable !== undefined) assertFunction(onUnreadable, 'onUnreadable')
   const admission = new Admission(options.admission)
   if (current.memoryKiB > admission.memoryKiB) {
     throw new InvalidInputError(
@@ -63,6 +76,7 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
 
   return {
     async hash(password, call = {}) {
+      assertPasswordOptions(call)
       const bytes = passwordBytes(password, normalization)
       try {
         return await admission.run(cost, () => newHash(bytes), call)
@@ -72,6 +86,7 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
     },
 
     async verify(password, stored, call = {}) {
+      assertPasswordOptions(call)
       const candidates = passwordCandidates(password, normalization)
       try {
         const known = stored === undefined || stored === null ? undefined : readAdmissible(stored, call.userId)
@@ -88,6 +103,7 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
     needsRehash: (stored) => !readAny(stored)?.current,
 
     async wrapLegacy(stored, call = {}) {
+      assertPasswordOptions(call)
       const hash = readAny(stored)
       if (hash === undefined || hash.memoryKiB > admission.memoryKiB) {
         throw new InvalidInputError('the stored hash cannot be read, so it cannot be wrapped')

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe } from '../bytes.ts'
+import { assertObject, assertText, describe } from '../bytes.ts'
 import { InvalidInputError, StrongroomError } from '../errors.ts'
 import { assertWhole } from './argon2-parameters.ts'
 import type { PasswordBlocklist } from './policy.ts'
@@ -40,6 +40,7 @@ const LINE = /^([0-9A-F]{35}):([0-9]{1,10})$/
  *   `ERR_BLOCKLIST_UNAVAILABLE` when the service fails, unless `ifUnavailable` is `accept`
  */
 export function breachedPasswords(options: BreachedPasswordsOptions): PasswordBlocklist {
+  assertObject(options, 'the options')
   const { fetch, url = 'https://api.pwnedpasswords.com/range/', ifUnavailable = 'throw' } = options
   const { minCount = 1, timeoutMs = 3_000 } = options
   if (typeof fetch !== 'function') throw new InvalidInputError(`fetch must be a function, received ${describe(fetch)}`)
@@ -55,6 +56,7 @@ export function breachedPasswords(options: BreachedPasswordsOptions): PasswordBl
   return {
     name: 'breached-passwords',
     async has(password) {
+      assertText(password, 'password')
       const hash = createHash('sha1').update(password, 'utf8').digest('hex').toUpperCase()
       try {
         const answer = await ask(hash.slice(0, PREFIX_LENGTH))

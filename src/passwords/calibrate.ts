@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { availableParallelism } from 'node:os'
+import { assertArray, assertOptions } from '../bytes.ts'
 import { argon2Presets, assertWhole, isBelowFloor } from './argon2-parameters.ts'
 import { argon2Runner } from './argon2-runner.ts'
 import type { Argon2Engine } from './engine.ts'
@@ -53,9 +54,11 @@ export async function calibrateArgon2id(
   options: CalibrationOptions = {},
   now: () => number = () => performance.now(),
 ): Promise<Calibration> {
+  assertOptions(options, 'the options')
   const { targetMs = 250, concurrency = availableParallelism(), memoryKiB: sizes = SIZES } = options
   assertWhole(targetMs, 'targetMs', 1, 60_000)
   assertWhole(concurrency, 'concurrency', 1, 256)
+  assertArray(sizes, 'memoryKiB')
   for (const size of sizes) assertWhole(size, 'memoryKiB', 8, 4_194_304)
   const run = argon2Runner(options.engine)
   const rows: CalibrationRow[] = []

@@ -30,7 +30,7 @@ export function passwordBytes(password: unknown, normalization: PasswordNormaliz
 
 /**
  * The byte forms under which a password may have been hashed, by us or by the system it was imported from: our
- * normalization first, then NFC, as typed, and NFKC, each once. Plain ASCII has one form.
+ * normalization first, then NFC, as typed, and NFKC, each once and none above 1,024 bytes. Plain ASCII has one form.
  *
  * @returns none when the text could never have been hashed: empty, too long, not well-formed
  * @throws InvalidInputError when `password` is not a string
@@ -43,7 +43,7 @@ export function passwordCandidates(password: unknown, normalization: PasswordNor
   const first = normalize(password, normalization)
   if (Buffer.byteLength(first, 'utf8') > MAX_PASSWORD_BYTES) return []
   const forms = new Set([first, password.normalize('NFC'), password, password.normalize('NFKC')])
-  return [...forms].map(encode)
+  return [...forms].filter((form) => Buffer.byteLength(form, 'utf8') <= MAX_PASSWORD_BYTES).map(encode)
 }
 
 function normalize(password: string, normalization: PasswordNormalization): string {

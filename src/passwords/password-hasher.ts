@@ -1,3 +1,5 @@
+import { assertOptions, assertSignal, assertText } from '../bytes.ts'
+
 /** Whose password it is, and how the call waits its turn. */
 export interface PasswordOptions {
   /** The user's id. Required when there is a pepper, which binds the stored value to it; an unknown user has none. */
@@ -6,6 +8,14 @@ export interface PasswordOptions {
   readonly key?: string | undefined
   /** Calls it off while it waits; the call rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** Refuses options of another shape before any work. @throws InvalidInputError */
+export function assertPasswordOptions(options: PasswordOptions | undefined): void {
+  assertOptions(options, 'the options')
+  if (options?.userId !== undefined) assertText(options.userId, 'userId')
+  if (options?.key !== undefined) assertText(options.key, 'key')
+  assertSignal(options?.signal)
 }
 
 /** The answer of `verify`. Every reason for `valid: false` looks the same. */

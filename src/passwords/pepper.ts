@@ -1,6 +1,6 @@
-import { assertText, describe } from '../bytes.ts'
+import { assertMethods, assertOptions, assertText, describe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
-import type { PasswordHasher, PasswordOptions } from './password-hasher.ts'
+import { assertPasswordOptions, type PasswordHasher, type PasswordOptions } from './password-hasher.ts'
 
 /**
  * Encrypts stored password hashes, each bound to its user. A Strongroom is one; any authenticated encryption under a
@@ -56,8 +56,12 @@ export function isPeppered(stored: string): boolean {
 export function withPepper(
   hasher: PasswordHasher,
   pepper: PasswordPepper,
-  { mode = 'on' }: WithPepperOptions = {},
+  options: WithPepperOptions = {},
 ): PepperedHasher {
+  assertMethods(hasher, ['hash', 'verify', 'needsRehash', 'wrapLegacy', 'inspect'], 'hasher')
+  assertMethods(pepper, ['encrypt', 'decrypt', 'isCurrent'], 'pepper')
+  assertOptions(options, 'the options')
+  const { mode = 'on' } = options
   if (!['on', 'only', 'retire'].includes(mode)) {
     throw new InvalidInputError(`mode must be on, only or retire, received ${describe(mode)}`)
   }
@@ -89,6 +93,7 @@ export function withPepper(
 
     async wrapLegacy(stored, options) {
       const userId = userIdOf(options)
+      assertText(stored, 'the stored hash')
       const hash = isPeppered(stored) ? await pepper.decrypt(stored, userId) : stored
       return seal(await hasher.wrapLegacy(hash, options), userId)
     },
@@ -113,6 +118,7 @@ export function withPepper(
   }
 
   function isAsWritten(stored: string): boolean {
+    assertText(stored, 'the stored hash')
     return isPeppered(stored) ? writes && pepper.isCurrent(stored) : !writes
   }
 
@@ -132,6 +138,7 @@ export function withPepper(
 }
 
 function userIdOf(options: PasswordOptions | undefined): string {
+  assertPasswordOptions(options)
   const userId = options?.userId
   if (userId === undefined) throw new InvalidInputError('userId is required: the pepper binds each hash to its user')
   assertText(userId, 'userId')

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { describe } from '../bytes.ts'
+import { assertArray, assertMethods, assertOptions, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import { assertWhole } from './argon2-parameters.ts'
 import { MAX_PASSWORD_BYTES } from './password-bytes.ts'
@@ -47,10 +47,13 @@ const MIN_LENGTH = { single: 15, multi: 8 }
  * @throws InvalidInputError when an option is out of range
  */
 export function passwordPolicy(options: PasswordPolicyOptions = {}): PasswordPolicy {
+  assertOptions(options, 'the options')
   const { factors = 'single', blocklists = [] } = options
   if (!Object.hasOwn(MIN_LENGTH, factors)) {
     throw new InvalidInputError(`factors must be single or multi, received ${describe(factors)}`)
   }
+  assertArray(blocklists, 'blocklists')
+  for (const list of blocklists) assertMethods(list, ['has'], 'a blocklist')
   const { minLength = MIN_LENGTH[factors] } = options
   assertWhole(minLength, 'minLength', MIN_LENGTH.multi, 64) // 64 must be permitted, says the standard
   return {
@@ -58,12 +61,14 @@ export function passwordPolicy(options: PasswordPolicyOptions = {}): PasswordPol
       if (typeof password !== 'string') {
         throw new InvalidInputError(`password must be a string, received ${describe(password)}`)
       }
+      assertArray(words, 'words')
+      const own = wordList(words)
       if (!password.isWellFormed()) return { accepted: false, fault: 'malformed' }
       if (password.length > 4 * MAX_PASSWORD_BYTES) return { accepted: false, fault: 'too-long' }
       const text = password.normalize('NFC')
       if (Buffer.byteLength(text, 'utf8') > MAX_PASSWORD_BYTES) return { accepted: false, fault: 'too-long' }
       if ([...text].length < minLength) return { accepted: false, fault: 'too-short' }
-      for (const list of [wordList(words), ...blocklists]) {
+      for (const list of [own, ...blocklists]) {
         if (await list.has(text)) return { accepted: false, fault: 'blocked', list: list.name }
       }
       return { accepted: true }
@@ -71,12 +76,16 @@ export function passwordPolicy(options: PasswordPolicyOptions = {}): PasswordPol
   }
 }
 
-/** A blocklist of your own words, compared whole and without regard to case. */
+/** A blocklist of your own words, compared whole and without regard to case. @throws InvalidInputError when one is no text */
 export function wordList(words: Iterable<string>, name = 'words'): PasswordBlocklist {
+  if (typeof (words as Partial<Iterable<string>> | null | undefined)?.[Symbol.iterator] !== 'function') {
+    throw new InvalidInputError(`words must be a list of texts, received ${describe(words)}`)
+  }
   const folded = new Set([...words].map(fold))
   return { name, has: (password) => folded.has(fold(password)) }
 }
 
 function fold(text: string): string {
+  assertText(text, 'a password or a word')
   return text.normalize('NFC').toLowerCase()
 }

@@ -1,3 +1,4 @@
+import { assertFunction, assertMethods, assertObject, assertText } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { PasswordHasher, PasswordOptions } from './password-hasher.ts'
 
@@ -38,7 +39,10 @@ export interface PasswordColumn {
  * @throws what `hasher.verify` throws; never because the upgrade failed
  */
 export async function verifyAndUpgrade(hasher: PasswordHasher, attempt: LoginAttempt): Promise<LoginResult> {
+  assertMethods(hasher, ['verify'], 'hasher')
+  assertObject(attempt, 'the attempt')
   const { password, stored, replace, ...options } = attempt
+  assertFunction(replace, 'replace')
   const { valid, rehash } = await hasher.verify(password, stored, options)
   if (!valid || rehash === undefined) return { valid, upgrade: 'none' }
   try {
@@ -53,18 +57,22 @@ export async function verifyAndUpgrade(hasher: PasswordHasher, attempt: LoginAtt
  *
  * @throws InvalidInputError when a name is empty or holds a NUL
  */
-export function replaceHashSql({ table, id, column }: PasswordColumn): string {
+export function replaceHashSql(place: PasswordColumn): string {
+  assertObject(place, 'the column')
+  const { table, id, column } = place
   const target = quoteName(column)
   return `update ${quotedTable(table)} set ${target} = $1 where ${quoteName(id)} = $2 and ${target} = $3`
 }
 
 /** A table name for SQL, with its schema where it has one. @throws InvalidInputError */
 export function quotedTable(table: string): string {
+  assertText(table, 'a table name')
   return table.split('.').map(quoteName).join('.')
 }
 
 /** A name for SQL. @throws InvalidInputError when it is empty or holds a NUL */
 export function quoteName(name: string): string {
+  assertText(name, 'a table or column name')
   if (name === '' || name.includes('\0')) throw new InvalidInputError('a table or column name is not usable')
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -155,6 +155,16 @@ test('a password that is changed while wrap works stays changed', async () => {
   expect(await storedOf('bob')).toBe(changed)
 })
 
+test('a row that asks for more memory than there is does not keep the others from being wrapped', async () => {
+  const b64 = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64').replaceAll('=', '')
+  await insert('poisoned', `$scrypt$ln=19,r=8,p=1$${b64(16)}$${b64(32)}`) // 512 MiB
+  await insert('bob', ssha('bob'))
+  const { code, stdout } = await strongroom('wrap', '--table', 'users', '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ weak: 2, wrapped: 1, unreadable: 1 })
+  expect(await storedOf('bob')).toMatch(/^\$strongroom-wrapped\$/)
+})
+
 test('wrap that is stopped half-way goes on where it stopped', async () => {
   for (let n = 1; n <= 6; n++) await insert(`u${n}`, ssha(`password ${n}`))
   await pool.query(`

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv } from 'node:crypto'
-import { describe } from '../../bytes.ts'
+import { assertObject, assertText, describe } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import { assertWhole } from '../argon2-parameters.ts'
 import type { LegacyScheme } from '../stored-hash.ts'
@@ -30,6 +30,7 @@ const KEY_LENGTH = 64
  * @throws InvalidInputError when an option is not as the Firebase console shows it
  */
 export function firebaseScrypt(options: FirebaseScryptOptions): LegacyScheme {
+  assertObject(options, 'the options')
   const signerKey = base64Option(options.signerKey, 'signerKey')
   const separator = base64Option(options.saltSeparator, 'saltSeparator')
   assertWhole(signerKey.byteLength, 'the bytes in signerKey', 16, 64)
@@ -68,6 +69,8 @@ export function firebaseScrypt(options: FirebaseScryptOptions): LegacyScheme {
 
 /** The text to store for a user of a Firebase export: its `salt` and `passwordHash`, both in base64. */
 export function firebaseHash(salt: string, passwordHash: string): string {
+  assertText(salt, 'salt')
+  assertText(passwordHash, 'passwordHash')
   const standard = (text: string) => text.replaceAll('-', '+').replaceAll('_', '/')
   return `$firebase-scrypt$${standard(salt)}$${standard(passwordHash)}`
 }

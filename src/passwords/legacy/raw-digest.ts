@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { describe } from '../../bytes.ts'
+import { assertObject, describe } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { LegacyScheme } from '../stored-hash.ts'
 
@@ -24,6 +24,7 @@ const MAX_SALT = 256
  * @throws InvalidInputError when an option is not one of those named, or salt and stored form do not fit
  */
 export function rawDigest(options: RawDigestOptions): LegacyScheme {
+  assertObject(options, 'the options')
   const { algorithm, salt: position = 'none' } = options
   const { stored: layout = position === 'none' ? 'digest' : 'digest:salt' } = options
   if (!Object.hasOwn(LENGTHS, algorithm)) {
