@@ -34,7 +34,7 @@ export function messageOptions(command: Command): Command {
 
 /** Pairs of a context; given several times, they add up. */
 export function contextOption(description: string): Option {
-  return new Option('--context <name=value...>', description).argParser(pair).default({})
+  return new Option('--context <name=value...>', description).argParser(pair).default({}, 'none')
 }
 
 /** One input file and where its result goes. */

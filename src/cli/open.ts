@@ -7,7 +7,7 @@ import type { OpenOptions } from '../messages/open-plan.ts'
 import { messageConfig, messageOptions, pairFiles, progressOf } from './message-options.ts'
 import { pipeOut, pipeToFile } from './message-pipes.ts'
 import { CommandError, type Output } from './output.ts'
-import { recipientsOf, recipientsOption, SEALED } from './recipients-option.ts'
+import { isBeside, recipientsOf, recipientsOption, SEALED } from './recipients-option.ts'
 import { Command } from './vendor.ts'
 
 interface OpenFlags {
@@ -27,6 +27,9 @@ export function openCommand(output: Output): Command {
     .option('--legacy-suites', 'also open messages that do not commit to their key', false)
     .addOption(recipientsOption())
     .action(async (inputs: string[], flags: OpenFlags, command: Command) => {
+      const [first = '-'] = inputs
+      if (inputs.length === 1 && isBeside(first))
+        throw new CommandError(`${first} holds recipients of the file beside it: open that`, { exitCode: 2 })
       const { kms, name } = await messageConfig(command)
       const options: OpenOptions = {
         context: flags.context,

@@ -312,7 +312,7 @@ describe('strongroom rewrap-file --detached', () => {
         code: 2,
         stderr: expect.stringContaining('sealed already'),
       })
-    expect((await strongroom(['open', at('in.sr.recipients'), '-o', at('key')], next)).code).toBe(1)
+    expect((await strongroom(['open', at('in.sr.recipients'), '-o', at('key')], next)).code).toBe(2)
     expect((await strongroom(['rewrap-file', ...paths(), '--from', at('strongroom.config.mjs')], next)).code).toBe(0)
     expect(all().sort()).toEqual(['b.sr', 'in.sr'])
   })

@@ -1,4 +1,7 @@
 import { Buffer } from 'node:buffer'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DecryptionError } from '../../src/errors.ts'
 import { headerExtent, MAX_HEADER, parseHeader } from '../../src/messages/header.ts'
@@ -6,6 +9,7 @@ import { bytesSource, inspectMessage } from '../../src/messages/inspect.ts'
 import { openMessage, sealMessage } from '../../src/messages/message.ts'
 import { createMessages } from '../../src/messages/messages.ts'
 import { openRange } from '../../src/messages/range.ts'
+import { rewrapFile } from '../../src/messages/rewrap-file.ts'
 import { openStream } from '../../src/messages/stream.ts'
 import { ada, begin, bob, frame, headerLength, LIMITS, pattern } from './fixtures.ts'
 import { collect, streamOf } from './streams.ts'
@@ -120,6 +124,29 @@ describe('a message that was tampered with', () => {
     }
   })
 })
+
+it('detached recipients that were tampered with never open their message, nor another', async () => {
+  const message = await sealMessage(ada, pattern(40), { frameLength: 16, context: { a: '1' } })
+  const besides: Buffer[] = []
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-hostile-'))
+  for (const one of [message, await sealMessage(ada, pattern(40), { context: { a: '1' } })]) {
+    const path = join(folder, 'sealed')
+    await writeFile(path, one)
+    await rewrapFile(ada, path, { to: bob, detached: true, force: true, durable: false })
+    besides.push(await readFile(`${path}.recipients`))
+  }
+  await rm(folder, { recursive: true })
+  const [right, other] = besides as [Buffer, Buffer]
+  const random = seeded(8)
+  await expect(openMessage(bob, message, { recipients: other })).rejects.toThrow(DecryptionError)
+  for (let i = 0; i < mutations / 20; i++) {
+    const bad = mutate(right, i & 1 ? message : other, random)
+    if (bad.equals(right)) continue
+    const error = await openMessage(bob, message, { recipients: bad }).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(DecryptionError)
+  }
+  expect((await openMessage(bob, message, { recipients: right })).plaintext.equals(pattern(40))).toBe(true)
+}, 600_000)
 
 describe('a header that lies about lengths', () => {
   it('of 65,535 recipients is refused at once, and read in bounded memory when they are allowed', async () => {

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { constants } from 'node:crypto'
 import {
   AlgorithmSuiteIdentifier,
   buildClient,
@@ -103,6 +104,9 @@ const shapes: readonly (readonly [frameLength: number, size: number])[] = [
   [1_048_576, 1_048_577],
 ]
 const contexts = [0, 1, 3, 20]
+const suiteIds = Object.values(AlgorithmSuiteIdentifier).filter(
+  (id): id is AlgorithmSuiteIdentifier => typeof id === 'number',
+)
 let [theyRead, weRead] = [0, 0]
 
 describe.each(names.map((name, i) => [name, pairs[i] as { ours: KmsProvider; theirs: KeyringNode }] as const))(
@@ -124,11 +128,8 @@ describe.each(names.map((name, i) => [name, pairs[i] as { ours: KmsProvider; the
     })
 
     it('we open what the AWS Encryption SDK seals, in every suite it has', async () => {
-      const suites = Object.values(AlgorithmSuiteIdentifier).filter(
-        (id): id is AlgorithmSuiteIdentifier => typeof id === 'number',
-      )
-      expect(suites.length).toBe(11)
-      for (const [index, suiteId] of suites.entries()) {
+      expect(suiteIds.length).toBe(11)
+      for (const [index, suiteId] of suiteIds.entries()) {
         const committed = suiteId === 0x0478 || suiteId === 0x0578
         for (let turn = 0; turn < (committed ? 9 : 4); turn++) {
           const [frameLength, size] = shapes[(index + turn * 2) % shapes.length] as readonly [number, number]
@@ -151,6 +152,23 @@ describe.each(names.map((name, i) => [name, pairs[i] as { ours: KmsProvider; the
     })
   },
 )
+
+it('what its raw RSA keyring wraps with SHA-1 opens and is never written, and PKCS #1 v1.5 does neither', async () => {
+  const name = { keyNamespace: 'tests', keyName: 'old' }
+  const sha1 = new RawRsaKeyringNode({ ...name, rsaKey: pem, oaepHash: 'sha1' })
+  const ours = rawRsa({ namespace: 'tests', name: 'old', ...pem, hash: 'sha1' })
+  for (const suiteId of suiteIds) {
+    const committed = suiteId === 0x0478 || suiteId === 0x0578
+    const { result } = await (committed ? any : old).encrypt(sha1, pattern(20), { suiteId, frameLength: 7 })
+    const opened = await openMessage(ours, result, { legacySuites: !committed })
+    expect(opened.plaintext.equals(pattern(20))).toBe(true)
+    weRead++
+  }
+  await expect(sealMessage(ours, 'x')).rejects.toMatchObject({ kind: 'misconfigured' })
+  const { RSA_PKCS1_PADDING: padding } = constants
+  const { result } = await any.encrypt(new RawRsaKeyringNode({ ...name, rsaKey: pem, padding }), 'x')
+  await expect(openMessage(ours, result)).rejects.toThrow(DecryptionError)
+})
 
 it('messages for several keys are opened by any of them, on both sides', async () => {
   const ourMessage = await sealMessage(both.ours, pattern(100), { context: contextOf(5) })
