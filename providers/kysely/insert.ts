@@ -20,13 +20,10 @@ export function encryptInsert(query: Node, record: MappedRecord, guard: Guard): 
   const columns = ((query.columns as Node[] | undefined) ?? []).map((node) => nameOf(node.column))
   const items = (list.values as Node[]).map((item) => readItem(item, columns, record, guard))
   const encrypted = items.map(({ row }) => record.cipher.encrypt(record.complete(row)))
-  const names = [...new Set([...columns, ...encrypted.flatMap((row) => Object.keys(row))])]
-  const values = items.map(({ nodes }, at) => {
-    const row = encrypted[at] as AnyRow
-    const cell = (name: string) =>
-      nodes.get(name) ?? (Object.hasOwn(row, name) ? value(row[name]) : asNode({ kind: 'DefaultInsertValueNode' }))
-    return asNode({ kind: 'ValueListNode', values: names.map(cell) })
-  })
+  const found = new Set(columns)
+  for (const row of encrypted) for (const name in row) found.add(name)
+  const names = [...found]
+  const values = items.map(({ nodes }, at) => valuesNode(names, encrypted[at] as AnyRow, nodes))
   return asNode({
     ...query,
     columns: names.map(column),
@@ -43,20 +40,38 @@ export function encryptInsert(query: Node, record: MappedRecord, guard: Guard): 
   })
 }
 
+interface Item {
+  readonly row: AnyRow
+  readonly nodes: ReadonlyMap<string, Node>
+}
+
+const NO_NODES: Item['nodes'] = new Map()
+
 /** The values of a row, and expressions in columns that stay as they are. */
-function readItem(item: Node, columns: readonly string[], record: MappedRecord, guard: Guard) {
+function readItem(item: Node, columns: readonly string[], record: MappedRecord, guard: Guard): Item {
   const row: Record<string, unknown> = {}
-  const nodes = new Map<string, Node>()
   const values = item.values as readonly unknown[]
+  if (item.kind === 'PrimitiveValueListNode') {
+    for (let at = 0; at < columns.length; at++) row[columns[at] as string] = values[at]
+    return { row, nodes: NO_NODES }
+  }
+  const nodes = new Map<string, Node>()
   for (const [at, name] of columns.entries()) {
-    if (item.kind === 'PrimitiveValueListNode') row[name] = values[at]
-    else {
-      const node = asNode(values[at])
-      if (node.kind === 'ValueNode') row[name] = node.value
-      else if (node.kind !== 'DefaultInsertValueNode') nodes.set(name, plainExpression(node, name, record, guard))
-    }
+    const node = asNode(values[at])
+    if (node.kind === 'ValueNode') row[name] = node.value
+    else if (node.kind !== 'DefaultInsertValueNode') nodes.set(name, plainExpression(node, name, record, guard))
   }
   return { row, nodes }
+}
+
+/** A row as Kysely makes it: a list of bare values, unless there are others. */
+function valuesNode(names: readonly string[], row: AnyRow, nodes: Item['nodes']): Node {
+  if (nodes.size === 0 && names.every((name) => Object.hasOwn(row, name))) {
+    return asNode({ kind: 'PrimitiveValueListNode', values: names.map((name) => row[name]) })
+  }
+  const cell = (name: string) =>
+    nodes.get(name) ?? (Object.hasOwn(row, name) ? value(row[name]) : asNode({ kind: 'DefaultInsertValueNode' }))
+  return asNode({ kind: 'ValueListNode', values: names.map(cell) })
 }
 
 /** An expression that the database evaluates: never for what is encrypted or what values are bound to. */

@@ -38,6 +38,8 @@ export class MappedRecord {
   readonly tenant: string | undefined
   /** Columns without which a row can be neither encrypted nor decrypted. */
   readonly identity: readonly string[]
+  /** Fields and index columns, in this order. */
+  readonly written: readonly string[]
   readonly #schema: AnyRecord
   readonly #plain: ReadonlySet<string> | 'all'
   /** Names of columns that matter here, by their lower case. */
@@ -56,7 +58,8 @@ export class MappedRecord {
     this.identity = [...new Set([...this.ids, ...scope])]
     const single = Object.values(fields).flatMap((field) => indexList(field.options))
     this.indexColumns = new Set([...single.map(({ column }) => column), ...Object.keys(options.indexes ?? {})])
-    const names = [...this.fields, ...this.identity, ...this.indexColumns]
+    this.written = [...this.fields, ...this.indexColumns]
+    const names = [...this.written, ...this.identity]
     this.#spelled = new Map(names.map((name) => [name.toLowerCase(), name]))
     this.#plain = options.plain === 'all' ? 'all' : new Set([...(options.plain ?? []), ...idColumns(options)])
   }
@@ -109,17 +112,23 @@ export class MappedRecord {
       if (row[column] === undefined || row[column] === null) throw this.missingIdentity(column)
     }
     if (this.#plain === 'all') for (const column of Object.keys(row)) this.#assertSpelling(column)
+    for (const column of this.indexColumns) if (row[column] !== undefined) throw this.writtenIndex(column)
+    for (const name of this.fields) if (row[name] === undefined) return this.#filled(row)
+    return row
+  }
+
+  #filled(row: AnyRow): AnyRow {
     const out: Record<string, unknown> = { ...row }
-    for (const [name, { options }] of Object.entries(this.#schema.fields)) {
+    for (const name of this.fields) {
       if (out[name] !== undefined) continue
       delete out[name]
-      if (options.nullable === 'visible') continue
-      if (options.nullable !== true) {
+      const nullable = this.#schema.fields[name]?.options.nullable
+      if (nullable === 'visible') continue
+      if (nullable !== true) {
         throw new InvalidInputError(`${this.name}.${name} is missing: a row is inserted with all of its fields`)
       }
       out[name] = null
     }
-    for (const column of this.indexColumns) if (row[column] !== undefined) throw this.writtenIndex(column)
     return out
   }
 
