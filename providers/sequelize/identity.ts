@@ -3,7 +3,7 @@ import { InvalidInputError } from '../../src/errors.ts'
 import type { Encrypted } from './registry.ts'
 
 /** The identity that instances have in the database, as it was when they were loaded or written. */
-const identities = new WeakMap<Model, string>()
+const identities = new WeakMap<Model, readonly string[]>()
 
 /** Says that the row of an instance is in the database, with the identity that the instance has now. */
 export function remember({ record }: Encrypted, instance: Model): void {
@@ -21,7 +21,7 @@ export async function assertSameRow(
   if (missing.length > 0) throw record.unknownRow(missing)
   if (record.identity.length === 0) return
   const known = identities.get(instance)
-  if (known === identityOf(record.identity, instance)) return
+  if (known !== undefined && hasIdentity(record.identity, instance, known)) return
   if (known !== undefined) throw record.changedIdentity(record.identity.join(' or '))
   const where = Object.fromEntries(record.identity.map((name) => [name, values[name]]))
   const model = instance.constructor as ModelStatic<Model>
@@ -39,7 +39,14 @@ export async function assertSameRow(
 }
 
 /** The id, tenant and subject of an instance. */
-export function identityOf(identity: readonly string[], instance: Model): string {
+export function identityOf(identity: readonly string[], instance: Model): readonly string[] {
   const values = instance.dataValues as Record<string, unknown>
-  return JSON.stringify(identity.map((name) => String(values[name])))
+  return identity.map((name) => String(values[name]))
+}
+
+/** Whether an instance has this id, tenant and subject now. */
+export function hasIdentity(identity: readonly string[], instance: Model, known: readonly string[]): boolean {
+  const values = instance.dataValues as Record<string, unknown>
+  for (let at = 0; at < identity.length; at++) if (String(values[identity[at] as string]) !== known[at]) return false
+  return true
 }

@@ -10,6 +10,8 @@ export interface Encrypted {
   readonly model: ModelStatic<Model>
   readonly record: MappedRecord
   readonly named: NamedTable
+  /** Names in the database of its fields, by the fields. */
+  readonly fields: readonly (readonly [field: string, column: string])[]
 }
 
 /** The models with encrypted columns of one Sequelize. */
@@ -59,7 +61,8 @@ function describeModel(model: ModelStatic<Model>, record: MappedRecord): Encrypt
   }
   const backslash = backslashOf(model.sequelize as Sequelize)
   const named = { record, table: model.tableName, columns, unquoted: true }
-  return { model, record, named: backslash === undefined ? named : { ...named, backslash } }
+  const fields = [...record.fields].map((name) => [name, columns.get(name) as string] as const)
+  return { model, record, named: backslash === undefined ? named : { ...named, backslash }, fields }
 }
 
 function keyOf(type: unknown): unknown {

@@ -1,7 +1,7 @@
 import { BulkRecordError, AggregateError as BulkRecordErrors, type Model, Op, type Transaction, Utils } from 'sequelize'
 import { InvalidInputError } from '../../src/errors.ts'
 import type { AnyRow } from '../../src/mapping/mapped-record.ts'
-import { assertSameRow, identityOf } from './identity.ts'
+import { assertSameRow, hasIdentity, identityOf } from './identity.ts'
 import type { Encrypted } from './registry.ts'
 import { Sealed } from './sealed.ts'
 import { demanded } from './where.ts'
@@ -36,8 +36,8 @@ export async function sealNew(encrypted: Encrypted, instances: readonly Model[],
   if (taken !== undefined) throw onConflict(encrypted, taken)
   const rows = instances.map((instance) => record.complete(rowOf(encrypted, instance, options.fields)))
   for (const [at, row] of (await record.cipher.encryptMany(rows)).entries()) {
-    const written = place(encrypted, instances[at] as Model, row, rows[at] as AnyRow, Object.keys(row))
-    if (options.fields !== undefined) addFields(options.fields, written)
+    place(encrypted, instances[at] as Model, row, rows[at] as AnyRow, record.written)
+    if (options.fields !== undefined) addFields(options.fields, record.written, row)
   }
   // PostgreSQL would get the insert in the text of a function, where no statement can be read.
   if (options.exception === true) options.exception = false
@@ -87,7 +87,7 @@ export async function sealChanged(encrypted: Encrypted, instance: Model, options
   const written = Object.keys(stored as AnyRow).filter((name) => fields.includes(name) || record.indexColumns.has(name))
   place(encrypted, instance, stored as AnyRow, known, written)
   options.fields ??= []
-  addFields(options.fields, written)
+  addFields(options.fields, written, stored as AnyRow)
   // One statement may be all that Sequelize makes of an update of many rows: then it must not reach another one.
   if (options.where !== undefined) narrow(options, record.identity, row)
 }
@@ -116,10 +116,8 @@ export async function sealUpdate(encrypted: Encrypted, options: WriteOptions): P
   const sealed = written.map(([name, value]) => [name, new Sealed(value as string, (row as Values)[name])])
   options.attributes = { ...values, ...Object.fromEntries(sealed) }
   options.fields ??= []
-  addFields(
-    options.fields,
-    written.map(([name]) => name),
-  )
+  const names = written.map(([name]) => name)
+  addFields(options.fields, names, stored as AnyRow)
 }
 
 /** An error for a write that may meet a row other than the one that its values are encrypted for. */
@@ -139,36 +137,29 @@ export function unseal({ record }: Encrypted, instance: Model): void {
   for (const name of record.indexColumns) if (values[name] instanceof Sealed) delete values[name]
 }
 
-function place(
-  { record }: Encrypted,
-  instance: Model,
-  stored: AnyRow,
-  plain: AnyRow,
-  names: readonly string[],
-): string[] {
+function place({ record }: Encrypted, instance: Model, stored: AnyRow, plain: AnyRow, names: readonly string[]): void {
   const before = identityOf(record.identity, instance)
   const assertCurrent = () => {
-    if (identityOf(record.identity, instance) !== before) {
-      throw record.changedIdentity(record.identity.join(' or '))
-    }
+    if (!hasIdentity(record.identity, instance, before)) throw record.changedIdentity(record.identity.join(' or '))
   }
-  const ours = names.filter((name) => record.fields.has(name) || record.indexColumns.has(name))
   const values = instance.dataValues as Values
-  for (const name of ours) values[name] = new Sealed(stored[name] as string, plain[name], assertCurrent)
-  return ours
+  for (const name of names) {
+    if (Object.hasOwn(stored, name)) values[name] = new Sealed(stored[name] as string, plain[name], assertCurrent)
+  }
 }
 
 /** The identity and fields of an instance, and index columns that somebody filled, with plain values. */
 function rowOf({ record }: Encrypted, instance: Model, names?: readonly string[]): AnyRow {
   const values = instance.dataValues as Values
   const row: Values = {}
-  for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
-    if (names?.includes(name) === false && !record.identity.includes(name)) continue
+  const take = (name: string) => {
     const value = values[name]
     if (value instanceof Utils.SequelizeMethod) throw record.unencrypted(name)
-    if (value instanceof Sealed && record.indexColumns.has(name)) continue
+    if (value instanceof Sealed && record.indexColumns.has(name)) return
     if (value !== undefined) row[name] = plainOf(value)
   }
+  for (const name of record.identity) take(name)
+  for (const name of record.written) if (names === undefined || names.includes(name)) take(name)
   return row
 }
 
@@ -186,6 +177,7 @@ function plainOf(value: unknown): unknown {
   return value instanceof Sealed ? value.plain : value
 }
 
-function addFields(fields: string[], names: readonly string[]): void {
-  for (const name of names) if (!fields.includes(name)) fields.push(name)
+/** Adds those of the names that a row has. */
+function addFields(fields: string[], names: readonly string[], row: AnyRow): void {
+  for (const name of names) if (Object.hasOwn(row, name) && !fields.includes(name)) fields.push(name)
 }

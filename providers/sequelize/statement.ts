@@ -130,13 +130,16 @@ class Statement {
 }
 
 /** Shows a row that was just written, if it is the one that was given. */
-function showInserted({ record, named }: Encrypted, row: Values, before: Values): boolean {
-  const fields = [...record.fields].map((name) => [named.columns.get(name) as string, before[name]] as const)
-  if (!fields.every(([key, was]) => row[key] === undefined || (was instanceof Sealed && was.isStored(row[key])))) {
-    return false
+function showInserted({ record, named, fields }: Encrypted, row: Values, before: Values): boolean {
+  for (const [name, key] of fields) {
+    const was = before[name]
+    if (row[key] !== undefined && !(was instanceof Sealed && was.isStored(row[key]))) return false
   }
-  for (const [key, was] of fields) if (row[key] !== undefined) row[key] = (was as Sealed).plain
-  for (const name of record.indexColumns) delete row[named.columns.get(name) as string]
+  for (const [name, key] of fields) if (row[key] !== undefined) row[key] = (before[name] as Sealed).plain
+  for (const name of record.indexColumns) {
+    const key = named.columns.get(name) as string
+    if (row[key] !== undefined) delete row[key]
+  }
   return true
 }
 
