@@ -1,44 +1,85 @@
 import type { QueryRunner } from 'typeorm'
 
-/** What is being written by one query runner: entities of several records may be in one `save`. */
-class InFlight {
-  readonly #pending = new Set<Promise<void>>()
-  readonly #undo = new Set<() => void>()
+type Entity = Record<string, unknown>
 
-  /** Runs the work of one entity. When it fails, all entities of the same write get their values back. */
-  async run(work: () => Promise<void>): Promise<void> {
-    const promise = work()
-    this.#pending.add(promise)
-    try {
-      await promise
-    } catch (error) {
-      await this.settle()
-      throw error
-    } finally {
-      this.#pending.delete(promise)
-    }
+/** Stands for a property that was left as it is. */
+export const KEPT: unique symbol = Symbol('strongroom.kept')
+
+/** What an entity held before its values were encrypted for writing. */
+export interface Before {
+  readonly names: readonly string[]
+  /** The values of these names, undefined where there was none, or `KEPT`. */
+  readonly values: unknown[]
+}
+
+/** What entities held, and how many writes they are in: one entity may be in several at once. */
+const held = new WeakMap<Entity, { readonly before: Before; writes: number }>()
+
+/** What is being written by one query runner: entities of several records may be in one `save`. */
+export class InFlight {
+  #pending = 0
+  #waiting: (() => void)[] = []
+  /** In how many writes of this runner an entity is. */
+  readonly #entities = new Map<Entity, number>()
+
+  /** Says that the values of an entity are being encrypted. */
+  begin(): void {
+    this.#pending++
   }
 
-  /** Says how an entity gets its values back, until `undo` does it. */
-  onUndo(undo: () => void): void {
-    this.#undo.add(undo)
+  /** Says that they were, or that they could not be. */
+  end(): void {
+    if (--this.#pending > 0) return
+    for (const go of this.#waiting.splice(0)) go()
+  }
+
+  /** Says what an entity held, until it is released. */
+  hold(entity: Entity, before: Before): void {
+    const known = held.get(entity)
+    if (known === undefined) held.set(entity, { before, writes: 1 })
+    else {
+      known.writes++
+      const { values } = known.before
+      for (let at = 0; at < values.length; at++) if (values[at] === KEPT) values[at] = before.values[at]
+    }
+    this.#entities.set(entity, (this.#entities.get(entity) ?? 0) + 1)
+  }
+
+  /** Gives an entity its values back, once no other write needs what they were replaced by. */
+  release(entity: Entity): void {
+    const writes = this.#entities.get(entity)
+    if (writes === undefined) return
+    if (writes === 1) this.#entities.delete(entity)
+    else this.#entities.set(entity, writes - 1)
+    letGo(entity, 1)
   }
 
   undo(): void {
-    for (const undo of this.#undo) undo()
-    this.#undo.clear()
+    for (const [entity, writes] of this.#entities) letGo(entity, writes)
+    this.#entities.clear()
   }
 
   /** Like `undo`, once all that was begun has ended: what is encrypted later would stay. */
   async settle(): Promise<void> {
     await undefined // TypeORM announces the other entities in the same turn.
-    await Promise.allSettled(this.#pending)
+    if (this.#pending > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.undo()
   }
+}
 
-  /** Forgets what was written, once its transaction needs no undoing any more. */
-  forget(undo: () => void): void {
-    this.#undo.delete(undo)
+function letGo(entity: Entity, writes: number): void {
+  const known = held.get(entity)
+  if (known === undefined) return
+  known.writes -= writes
+  if (known.writes > 0) return
+  held.delete(entity)
+  const { names, values } = known.before
+  // Backwards, because only the property that was added last is deleted without making the object slow.
+  for (let at = names.length - 1; at >= 0; at--) {
+    const name = names[at] as string
+    if (values[at] === KEPT) continue
+    if (values[at] === undefined) delete entity[name]
+    else entity[name] = values[at]
   }
 }
 

@@ -2,8 +2,8 @@ import type { AnyRow } from '../../src/mapping/mapped-record.ts'
 
 interface Waiting {
   readonly row: AnyRow
-  readonly resolve: (done: AnyRow) => void
-  readonly reject: (reason: unknown) => void
+  readonly done: (row: AnyRow) => void
+  readonly failed: (reason: unknown) => void
 }
 
 /** Encrypts or decrypts together the rows that TypeORM announces one by one in the same turn. */
@@ -15,25 +15,26 @@ export class RowBatch {
     this.#work = work
   }
 
-  /** @throws what the work throws for this row */
-  add(row: AnyRow): Promise<AnyRow> {
-    return new Promise((resolve, reject) => {
-      if (this.#waiting.length === 0) queueMicrotask(() => void this.#flush())
-      this.#waiting.push({ row, resolve, reject })
-    })
+  /** @param failed is told what the work, or `done`, throws for this row */
+  add(row: AnyRow, done: (row: AnyRow) => void, failed: (reason: unknown) => void): void {
+    if (this.#waiting.length === 0) queueMicrotask(() => void this.#flush())
+    this.#waiting.push({ row, done, failed })
   }
 
   async #flush(): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = []
-    try {
-      const done = await this.#work(waiting.map(({ row }) => row))
-      for (const [at, { resolve }] of waiting.entries()) resolve(done[at] as AnyRow)
-    } catch {
-      // Rows of several queries may be in one turn, and a row that fails is the business of its own query alone.
-      for (const { row, resolve, reject } of waiting) {
-        await this.#work([row]).then(([done]) => resolve(done as AnyRow), reject)
-      }
-    }
+    const rows = await this.#work(waiting.map(({ row }) => row)).catch(() => undefined)
+    if (rows !== undefined) for (const [at, one] of waiting.entries()) finish(one, rows[at] as AnyRow)
+    // Rows of several queries may be in one turn, and a row that fails is the business of its own query alone.
+    else for (const one of waiting) await this.#work([one.row]).then(([row]) => finish(one, row as AnyRow), one.failed)
+  }
+}
+
+function finish({ done, failed }: Waiting, row: AnyRow): void {
+  try {
+    done(row)
+  } catch (error) {
+    failed(error)
   }
 }

@@ -14,7 +14,7 @@ import type { NamedTable } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import { Unencrypted } from './columns.ts'
-import { inFlight } from './in-flight.ts'
+import { type InFlight, inFlight, KEPT } from './in-flight.ts'
 import { RowBatch } from './row-batch.ts'
 
 type Entity = Record<string, unknown>
@@ -26,8 +26,6 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   readonly #named: NamedTable
   readonly #loads: RowBatch
   readonly #writes: RowBatch
-  /** How entities get back what they held before their values were encrypted for writing. */
-  readonly #undo = new WeakMap<object, { readonly queryRunner: QueryRunner; readonly undo: () => void }>()
 
   constructor(dataSource: DataSource, metadata: EntityMetadata, record: MappedRecord) {
     this.#record = record
@@ -49,41 +47,46 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     return this.#named
   }
 
-  async beforeInsert({ entity, metadata, queryRunner }: InsertEvent<unknown>): Promise<void> {
-    if (metadata !== this.#metadata || entity === undefined) return
-    await inFlight(queryRunner).run(async () => {
-      const complete = this.#record.complete(this.#rowOf(entity as Entity))
-      this.#replace(entity as Entity, await this.#writes.add(complete), queryRunner)
+  beforeInsert({ entity, metadata, queryRunner }: InsertEvent<unknown>): Promise<void> | undefined {
+    if (metadata !== this.#metadata || entity === undefined) return undefined
+    return this.#write(entity as Entity, inFlight(queryRunner), () => {
+      return this.#record.complete(this.#rowOf(entity as Entity))
     })
   }
 
-  afterInsert({ entity, metadata }: InsertEvent<unknown>): void {
-    if (metadata === this.#metadata && entity !== undefined) this.#restore(entity as Entity)
+  afterInsert({ entity, metadata, queryRunner }: InsertEvent<unknown>): void {
+    if (metadata === this.#metadata && entity !== undefined) inFlight(queryRunner).release(entity as Entity)
   }
 
-  async beforeUpdate({ entity, databaseEntity, metadata, queryRunner }: UpdateEvent<unknown>): Promise<void> {
+  beforeUpdate({ entity, databaseEntity, metadata, queryRunner }: UpdateEvent<unknown>): Promise<void> | undefined {
     // Without an entity of the database it is an update of rows that nobody knows: its values are refused one by one.
-    if (metadata !== this.#metadata || entity === undefined || databaseEntity === undefined) return
+    if (metadata !== this.#metadata || entity === undefined || databaseEntity === undefined) return undefined
     const stored = databaseEntity as unknown as Entity
-    await inFlight(queryRunner).run(() => this.#update(entity as Entity, stored, queryRunner))
+    return this.#write(entity as Entity, inFlight(queryRunner), () => this.#changed(entity as Entity, stored))
   }
 
-  afterUpdate({ entity, metadata }: UpdateEvent<unknown>): void {
-    if (metadata === this.#metadata && entity !== undefined) this.#restore(entity as Entity)
+  afterUpdate({ entity, metadata, queryRunner }: UpdateEvent<unknown>): void {
+    if (metadata === this.#metadata && entity !== undefined) inFlight(queryRunner).release(entity as Entity)
   }
 
-  async afterLoad(loaded: unknown, event?: LoadEvent<unknown>): Promise<void> {
-    if (event?.metadata !== this.#metadata) return
+  afterLoad(loaded: unknown, event?: LoadEvent<unknown>): Promise<void> | undefined {
+    if (event?.metadata !== this.#metadata) return undefined
     const entity = loaded as Entity
     const row: Record<string, unknown> = {}
     for (const name of this.#record.fields) {
       if (StoredValue.is(entity[name])) row[name] = StoredValue.unwrap(entity[name])
     }
-    for (const name of this.#record.indexColumns) delete entity[name]
-    if (Object.keys(row).length === 0) return
+    for (const name of this.#record.indexColumns) if (name in entity) delete entity[name]
+    const fields = Object.keys(row)
+    if (fields.length === 0) return undefined
     for (const name of this.#record.identity) row[name] = entity[name]
-    const plain = await this.#loads.add(row)
-    for (const name of Object.keys(row)) entity[name] = plain[name]
+    return new Promise((resolve, reject) => {
+      const show = (plain: AnyRow) => {
+        for (const name of fields) entity[name] = plain[name]
+        resolve()
+      }
+      this.#loads.add(row, show, reject)
+    })
   }
 
   beforeQuery({ query, parameters, queryRunner }: BeforeQueryEvent): void {
@@ -116,7 +119,29 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     assertStatement(query, parameters, this.#named)
   }
 
-  async #update(changed: Entity, stored: Entity, queryRunner: QueryRunner): Promise<void> {
+  /** Encrypts an entity for writing. When that fails, all entities of the same write get their values back. */
+  #write(entity: Entity, flight: InFlight, rowOf: () => AnyRow): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (reason: unknown) => {
+        flight.end()
+        void flight.settle().then(() => reject(reason))
+      }
+      const done = (encrypted: AnyRow) => {
+        this.#replace(entity, encrypted, flight)
+        flight.end()
+        resolve()
+      }
+      flight.begin()
+      try {
+        this.#writes.add(rowOf(), done, failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
+  }
+
+  /** What is to be encrypted of a changed entity. */
+  #changed(changed: Entity, stored: Entity): AnyRow {
     for (const column of this.#record.identity) {
       const same = changed[column] === undefined || String(changed[column]) === String(stored[column])
       if (!same) throw this.#record.changedIdentity(column)
@@ -131,8 +156,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
       ...companions.filter((list) => list.some((name) => fields.includes(name))).flat(),
     ])
     const identity = this.#record.identity.map((name) => [name, stored[name]] as const)
-    const row = Object.fromEntries([...identity, ...[...needed].map(known)])
-    this.#replace(changed, await this.#writes.add(row), queryRunner)
+    return Object.fromEntries([...identity, ...[...needed].map(known)])
   }
 
   /** The columns of an entity that are in the table, by their names in the record. */
@@ -148,29 +172,18 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     return row
   }
 
-  #replace(entity: Entity, encrypted: AnyRow, queryRunner: QueryRunner): void {
-    const before: Entity = {}
-    for (const name of [...this.#record.fields, ...this.#record.indexColumns]) {
-      if (!Object.hasOwn(encrypted, name)) continue
-      before[name] = entity[name]
+  #replace(entity: Entity, encrypted: AnyRow, flight: InFlight): void {
+    const names = this.#record.written
+    const values: unknown[] = []
+    for (const name of names) {
+      if (!Object.hasOwn(encrypted, name)) {
+        values.push(KEPT)
+        continue
+      }
+      values.push(entity[name])
       const value = encrypted[name]
       entity[name] = value === null ? null : StoredValue.wrap(value as string)
     }
-    const undo = () => {
-      for (const [name, value] of Object.entries(before)) {
-        if (value === undefined) delete entity[name]
-        else entity[name] = value
-      }
-    }
-    this.#undo.set(entity, { queryRunner, undo })
-    inFlight(queryRunner).onUndo(undo)
-  }
-
-  #restore(entity: Entity): void {
-    const known = this.#undo.get(entity)
-    if (known === undefined) return
-    this.#undo.delete(entity)
-    inFlight(known.queryRunner).forget(known.undo)
-    known.undo()
+    flight.hold(entity, { names, values })
   }
 }
