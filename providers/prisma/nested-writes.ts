@@ -60,10 +60,11 @@ function targetOf(other: Model, operation: string, argument: unknown, written: u
 }
 
 const OPERATIONS: Readonly<Record<string, (nested: Nested, argument: unknown) => Promise<unknown>>> = {
-  create: ({ writes, other, known }, argument) => every(argument, (data) => createData(writes, other, data, known)),
+  create: ({ writes, other, known }, argument) =>
+    every(argument, async (data) => createData(writes, other, data, known)),
   createMany: async ({ writes, other, known }, argument) => {
     const { data, ...rest } = argument as Values
-    return { ...rest, data: await every(data, (one) => createData(writes, other, one, known)) }
+    return { ...rest, data: await every(data, async (one) => createData(writes, other, one, known)) }
   },
   connectOrCreate: ({ writes, other, known }, argument) =>
     every(argument, async (one) => {

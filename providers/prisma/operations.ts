@@ -149,10 +149,7 @@ async function change(call: Call, reason: string): Promise<unknown> {
 }
 
 /** Creations: each of `parts` is made, then everything is encrypted, then written. */
-async function write(
-  call: Call,
-  parts: Readonly<Record<string, (writes: Writes) => Promise<unknown>>>,
-): Promise<unknown> {
+async function write(call: Call, parts: Readonly<Record<string, (writes: Writes) => unknown>>): Promise<unknown> {
   const writes = new Writes(call.models, rewriteRelation)
   const out = { ...call.args }
   for (const [name, make] of Object.entries(parts)) out[name] = await make(writes)
@@ -170,7 +167,10 @@ async function selectionOf({ models, model, operation }: Call, args: Values): Pr
 async function createRows({ model, args }: Call, writes: Writes): Promise<unknown> {
   const rows = Array.isArray(args.data) ? args.data : [args.data]
   const out: Values[] = []
-  for (const row of rows) out.push(await createData(writes, model, row))
+  for (const row of rows) {
+    const made = createData(writes, model, row)
+    out.push(made instanceof Promise ? await made : made)
+  }
   return out
 }
 

@@ -51,26 +51,48 @@ export class Writes {
  * @param known columns that Prisma fills from the row around it, or that the caller said elsewhere
  * @returns the data as Prisma gets it, once `writes.encrypt` is done
  */
-export async function createData(writes: Writes, model: Model, data: unknown, known: Values = {}): Promise<Values> {
+export function createData(writes: Writes, model: Model, data: unknown, known: Values = {}): Values | Promise<Values> {
   if (!isObject(data)) refuse(model, 'data must be an object')
-  const { encryption } = model
-  const out: Values = {}
   const row: Values = { ...known }
-  const parent: Parent = { model, row, out, isUpdate: false }
   const parts = split(model, data)
-  for (const [name, value] of parts.here) Object.assign(row, await writes.nested(writes, parent, name, value))
-  for (const [name, value] of parts.columns) {
+  // A promise for every row would cost as much as a field of it.
+  if (parts.here.length + parts.there.length > 0) return createNested(writes, model, row, parts)
+  return createRow(writes, model, row, {}, parts.columns)
+}
+
+async function createNested(
+  writes: Writes,
+  model: Model,
+  row: Values,
+  { here, columns, there }: Parts,
+): Promise<Values> {
+  const out: Values = {}
+  const parent: Parent = { model, row, out, isUpdate: false }
+  for (const [name, value] of here) Object.assign(row, await writes.nested(writes, parent, name, value))
+  createRow(writes, model, row, out, columns)
+  for (const [name, value] of there) await writes.nested(writes, parent, name, value)
+  return out
+}
+
+/** @returns `out`, with the columns that are not encrypted */
+function createRow(writes: Writes, model: Model, row: Values, out: Values, columns: Parts['columns']): Values {
+  const { encryption } = model
+  for (const [name, value] of columns) {
     row[name] = value
     if (!isEncrypted(model, name)) out[name] = value
   }
   if (encryption !== undefined) {
     fillIdentity(writes.models, model, encryption, row, out)
     fillNulls(model, encryption, row)
-    const { columns } = encryption.record
-    const others = Object.keys(row).filter((name) => !Object.hasOwn(out, name) && !columns.has(name))
-    writes.add(encryption.cipher, row, out, others.length === 0 ? NONE : new Set(others))
+    const fields = encryption.record.columns
+    let others: Set<string> | undefined
+    for (const name in row) {
+      if (Object.hasOwn(out, name) || fields.has(name)) continue
+      others ??= new Set()
+      others.add(name)
+    }
+    writes.add(encryption.cipher, row, out, others ?? NONE)
   }
-  for (const [name, value] of parts.there) await writes.nested(writes, parent, name, value)
   return out
 }
 
@@ -122,7 +144,8 @@ function split(model: Model, data: Values): Parts {
     here: [] as [string, unknown][],
     there: [] as [string, unknown][],
   }
-  for (const [name, value] of Object.entries(data)) {
+  for (const name of Object.keys(data)) {
+    const value = data[name]
     if (value === undefined) continue
     if (model.encryption?.indexes.has(name)) {
       refuse(model, `${name} is filled from the columns that it indexes: leave it out of data`)
