@@ -3,7 +3,7 @@ import { keyIdOf, looksEncrypted, parseField } from '../format/field.ts'
 import type { DataKey } from '../keys/data-key.ts'
 import type { CompiledIndex, CompiledRecord } from './compiled-record.ts'
 import { tagVersion } from './record-index.ts'
-import type { UnknownRow } from './row-identity.ts'
+import type { RowIdentity, UnknownRow } from './row-identity.ts'
 
 /** What one stored column shows without being decrypted. */
 export interface RowInspection {
@@ -37,10 +37,10 @@ export function inspectRow(record: CompiledRecord, row: UnknownRow, current: Cur
   return out
 }
 
-/** What is writing now, as keys. */
+/** What is writing now for a row, as keys. */
 export interface Writing {
-  readonly dataKey: () => DataKey
-  readonly indexVersion: (index: CompiledIndex) => number
+  readonly dataKey: (identity: RowIdentity) => DataKey
+  readonly indexVersion: (index: CompiledIndex, identity: RowIdentity) => number
 }
 
 /**
@@ -49,27 +49,37 @@ export interface Writing {
  *
  * @throws DecryptionError when a tag, or a value under the active key, is not one of ours
  */
-export function isOldRow(record: CompiledRecord, row: UnknownRow, writing: Writing): boolean {
+export function isOldRow(record: CompiledRecord, row: UnknownRow, identity: RowIdentity, writing: Writing): boolean {
   let isOld = false
   for (const index of record.indexes) {
-    if (!Object.hasOwn(row, index.column)) continue
-    if (inspectTag(index, row[index.column], writing).stale) isOld = true
+    if (Object.hasOwn(row, index.column) && isOldTag(index, row[index.column], identity, writing)) isOld = true
   }
   for (const column of record.columns.values()) {
     if (isOld) return true
-    if (Object.hasOwn(row, column.name)) isOld = isOldField(column, row[column.name], writing)
+    if (Object.hasOwn(row, column.name)) isOld = isOldField(column, row[column.name], identity, writing)
   }
   return isOld
 }
 
-function isOldField(column: Column, value: unknown, { dataKey }: Writing): boolean {
+function isOldField(column: Column, value: unknown, identity: RowIdentity, writing: Writing): boolean {
   if (column.state === 'plaintext' || (value === null && column.visibleNull)) return false
   if (!looksEncrypted(value)) return true
-  const key = dataKey()
+  const key = writing.dataKey(identity)
   if (typeof value === 'string' && !value.startsWith(key.textHead)) return true
   const field = parseField(value)
   if (field === undefined) throw new DecryptionError()
   return !key.names(field)
+}
+
+function isOldTag(index: CompiledIndex, value: unknown, identity: RowIdentity, writing: Writing): boolean {
+  if (value === null) return index.nullTag
+  return versionOf(value) !== writing.indexVersion(index, identity)
+}
+
+function versionOf(tag: unknown): number {
+  const version = tagVersion(tag)
+  if (version === undefined) throw new DecryptionError()
+  return version
 }
 
 type Column = CompiledRecord['columns'] extends ReadonlyMap<string, infer Value> ? Value : never
@@ -87,12 +97,11 @@ function inspectField(column: Column, value: unknown, current: Current): RowInsp
   return { ...base, holds: 'ciphertext', keyId, stale: keyId !== current.dataKeyId() }
 }
 
-function inspectTag(index: CompiledIndex, value: unknown, current: Pick<Current, 'indexVersion'>): RowInspection {
+function inspectTag(index: CompiledIndex, value: unknown, current: Current): RowInspection {
   const base = { column: index.column, size: sizeOf(value) }
   // A missing tag is stale only where every value has one.
   if (value === null) return { ...base, holds: 'null', stale: index.nullTag }
-  const indexVersion = tagVersion(value)
-  if (indexVersion === undefined) throw new DecryptionError()
+  const indexVersion = versionOf(value)
   return { ...base, holds: 'index', indexVersion, stale: indexVersion !== current.indexVersion(index) }
 }
 

@@ -1,8 +1,7 @@
 import { describe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { AllowedState } from '../keys/states.ts'
-import { inspectRow, isOldRow, type RowInspection } from './inspect-row.ts'
-import type { SlowTags } from './record-index.ts'
+import { inspectRow, isOldRow, type RowInspection, type Writing } from './inspect-row.ts'
 import { indexScope, keyUsed, type OpenRecord, openRecord, type RecordParts } from './record-parts.ts'
 import type {
   AnyRecord,
@@ -17,7 +16,7 @@ import type {
   SearchOptions,
 } from './record-types.ts'
 import { type Batch, decryptRows, encryptRows, type ReadyRow, rewriteRows, type Settled } from './row-batch.ts'
-import type { UnknownRow } from './row-identity.ts'
+import type { RowIdentity, UnknownRow } from './row-identity.ts'
 import { RowReader } from './row-reader.ts'
 import { RowWriter } from './row-writer.ts'
 
@@ -40,12 +39,18 @@ export class RecordCipher<Schema extends AnyRecord> {
   readonly #open: OpenRecord
   readonly #reader: RowReader
   readonly #writer: RowWriter
+  readonly #writing: Writing
 
   constructor(schema: Schema, parts: RecordParts) {
     this.#schema = schema
     this.#open = openRecord(schema, parts)
     this.#reader = new RowReader(this.#open)
     this.#writer = new RowWriter(this.#open, schema.options)
+    this.#writing = {
+      dataKey: ({ scope }) => this.#open.keyring.active('data', scope),
+      indexVersion: (index, identity) =>
+        this.#open.keyring.active('index', indexScope(this.#open, index.global, identity)).version,
+    }
   }
 
   /** The schema this was made from. */
@@ -197,7 +202,7 @@ export class RecordCipher<Schema extends AnyRecord> {
    */
   reencrypt<Row extends Identity<Schema>>(row: Row, options: DecryptOptions = {}): Row {
     const input = asRow(row)
-    return this.#rewritten(input, this.#declared(input, options.allow ?? NOTHING_ALLOWED)) as Row
+    return this.#rewritten(input, this.#open.identifier.identify(input), options.allow ?? NOTHING_ALLOWED) as Row
   }
 
   /** As `reencrypt` for many rows, loading every key they need. */
@@ -206,7 +211,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     options: DecryptOptions = {},
   ): Promise<Row[]> {
     const allow = options.allow ?? NOTHING_ALLOWED
-    return encryptRows(asRows(rows), { ...this.#reencryption(allow), readsCiphertexts: true }) as Promise<Row[]>
+    return encryptRows(asRows(rows), { ...this.#reencryption(allow, false), readsCiphertexts: true }) as Promise<Row[]>
   }
 
   /**
@@ -220,10 +225,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     options: DecryptOptions = {},
   ): Promise<Settled<Row>[]> {
     const allow = options.allow ?? NOTHING_ALLOWED
-    return rewriteRows(
-      asRows(rows),
-      this.#reencryption(allow, (row) => this.#isOld(row)),
-    ) as Promise<Settled<Row>[]>
+    return rewriteRows(asRows(rows), this.#reencryption(allow, true)) as Promise<Settled<Row>[]>
   }
 
   /** What a stored row shows without decrypting it: for each column its key, size and whether it is stale. @throws DecryptionError */
@@ -231,18 +233,8 @@ export class RecordCipher<Schema extends AnyRecord> {
     const input = asRow(row)
     const identity = this.#open.identifier.identify(input)
     return inspectRow(this.#open.record, input, {
-      dataKeyId: () => this.#open.keyring.active('data', identity.scope).id,
-      indexVersion: (index) =>
-        this.#open.keyring.active('index', indexScope(this.#open, index.global, identity)).version,
-    })
-  }
-
-  #isOld(row: UnknownRow): boolean {
-    const { keyring, record, identifier } = this.#open
-    const identity = identifier.identify(row)
-    return isOldRow(record, row, {
-      dataKey: () => keyring.active('data', identity.scope),
-      indexVersion: (index) => keyring.active('index', indexScope(this.#open, index.global, identity)).version,
+      dataKeyId: () => this.#writing.dataKey(identity).id,
+      indexVersion: (index) => this.#writing.indexVersion(index, identity),
     })
   }
 
@@ -251,21 +243,25 @@ export class RecordCipher<Schema extends AnyRecord> {
     return this.#batch((row, ready) => this.#writer.encrypt(row, ready?.tags), prepare)
   }
 
-  #reencryption(allow: readonly AllowedState[], isOld: (row: UnknownRow) => boolean = () => true): Batch {
+  /** @param onlyOld whether a row that is current stays the same object */
+  #reencryption(allow: readonly AllowedState[], onlyOld: boolean): Batch {
+    const { record, identifier } = this.#open
+    const stays = (row: UnknownRow, identity: RowIdentity) => onlyOld && !isOldRow(record, row, identity, this.#writing)
     const work = (row: UnknownRow, ready?: ReadyRow) => {
-      if (!isOld(row)) return row
-      return this.#rewritten(row, ready?.plain ?? this.#declared(row, allow), ready?.tags)
+      const identity = identifier.identify(row)
+      return stays(row, identity) ? row : this.#rewritten(row, identity, allow, ready)
     }
     return this.#batch(work, async (row) => {
-      if (!isOld(row)) return undefined
-      const plain = this.#declared(row, allow)
+      const identity = identifier.identify(row)
+      if (stays(row, identity)) return undefined
+      const plain = this.#declared(row, identity, allow)
       return { plain, tags: await this.#writer.slowTags(plain) }
     })
   }
 
   /** The fields of a stored row, decrypted, and the columns that identify it. */
-  #declared(row: UnknownRow, allow: readonly AllowedState[]): UnknownRow {
-    const plain = this.#reader.decrypt(row, allow)
+  #declared(row: UnknownRow, rowIdentity: RowIdentity, allow: readonly AllowedState[]): UnknownRow {
+    const plain = this.#reader.decrypt(row, allow, rowIdentity)
     const { record, identity } = this.#open
     const declared: Record<string, unknown> = {}
     for (const name of Object.keys(plain)) {
@@ -274,8 +270,9 @@ export class RecordCipher<Schema extends AnyRecord> {
     return declared
   }
 
-  #rewritten(row: UnknownRow, plain: UnknownRow, slow?: SlowTags): UnknownRow {
-    return { ...row, ...this.#writer.encrypt(plain, slow) }
+  #rewritten(row: UnknownRow, identity: RowIdentity, allow: readonly AllowedState[], ready?: ReadyRow): UnknownRow {
+    const plain = ready?.plain ?? this.#declared(row, identity, allow)
+    return { ...row, ...this.#writer.encrypt(plain, ready?.tags, identity) }
   }
 
   #reportSearch(keyId: string, column: string): void {

@@ -98,24 +98,40 @@ export async function decryptRows(rows: readonly UnknownRow[], batch: Batch): Pr
  * alone. Every key is loaded, or made, once. @throws SystemicFailureError
  */
 export async function rewriteRows(rows: readonly UnknownRow[], batch: Batch): Promise<Settled<UnknownRow>[]> {
-  const scopes = rows.map((row) => settled(() => batch.scopesOf(row)))
-  const good = scopes.flatMap((scope) => (scope.status === 'fulfilled' ? [scope.value] : []))
-  const closed = await closedScopes(good, batch)
+  const { scopes, refused } = scopesOf(rows, batch)
+  const closed = await closedScopes(
+    [...new Set(scopes)].filter((scope) => scope !== undefined),
+    batch,
+  )
   await loadGood(keyIdsOf(rows, batch.columns), batch)
   const out: Settled<UnknownRow>[] = []
-  for (const [at, row] of rows.entries()) {
+  for (let at = 0; at < rows.length; at++) {
     if (at % SLICE === 0 && at > 0) await nextTurn()
-    const scope = scopes[at] as Settled<RowScopes>
-    const reason = scope.status === 'rejected' ? scope.reason : closed.get(scope.value.data)
+    const row = rows[at] as UnknownRow
+    const scope = scopes[at]
+    const reason = scope === undefined ? refused.get(at) : closed.get(scope.data)
     if (reason !== undefined) out.push({ status: 'rejected', reason })
-    else
-      out.push(settledNow(row, batch) ?? (await settle(row, batch, scope.status === 'fulfilled' ? [scope.value] : [])))
+    else out.push(settledNow(row, batch) ?? (await settle(row, batch, scope === undefined ? [] : [scope])))
   }
-  // Rows of a tenant or person who was erased say nothing about the others.
-  assertNotSystemic(out.filter((result) => result.status === 'fulfilled' || !isErased(result.reason)))
+  assertNotSystemic(out, isErased)
   return out
 }
 
+/** The scopes of rows; for those that have none, why. */
+function scopesOf(rows: readonly UnknownRow[], batch: Batch) {
+  const refused = new Map<number, unknown>()
+  const scopes = rows.map((row, at) => {
+    try {
+      return batch.scopesOf(row)
+    } catch (reason) {
+      refused.set(at, reason)
+      return undefined
+    }
+  })
+  return { scopes, refused }
+}
+
+/** Rows of a tenant or person who was erased say nothing about the others. */
 function isErased(reason: unknown): boolean {
   return reason instanceof KeyUnavailableError && reason.state === 'destroyed'
 }
@@ -137,19 +153,12 @@ async function closedScopes(scopes: readonly RowScopes[], batch: Batch): Promise
   return closed
 }
 
-function settled<Value>(work: () => Value): Settled<Value> {
-  try {
-    return { status: 'fulfilled', value: work() }
-  } catch (reason) {
-    return { status: 'rejected', reason }
-  }
-}
-
-function assertNotSystemic(results: readonly Settled<unknown>[]): void {
-  const failed = results.filter((result) => result.status === 'rejected').length
-  if (results.length >= FEWEST_FOR_SYSTEMIC && failed * 2 > results.length) {
-    throw new SystemicFailureError(failed, results.length)
-  }
+/** @param saysNothing whether a failure is one of a row that is not counted at all */
+function assertNotSystemic(results: readonly Settled<unknown>[], saysNothing = (_: unknown) => false): void {
+  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  const apart = reasons.filter(saysNothing).length
+  const [failed, all] = [reasons.length - apart, results.length - apart]
+  if (all >= FEWEST_FOR_SYSTEMIC && failed * 2 > all) throw new SystemicFailureError(failed, all)
 }
 
 /** Loads keys. One whose record is refused fails the rows that need it, when they ask for it again, and no others. */

@@ -31,8 +31,11 @@ export class RowReader {
   }
 
   /** Decrypts the fields of a row and drops its index columns. @throws as `RecordCipher.decrypt` */
-  decrypt(row: UnknownRow, allow: readonly AllowedState[]): UnknownRow {
-    const identity = this.#identifier.identify(row)
+  decrypt(
+    row: UnknownRow,
+    allow: readonly AllowedState[],
+    identity: RowIdentity = this.#identifier.identify(row),
+  ): UnknownRow {
     const out: Record<string, unknown> = {}
     const events: StrongroomEvent[] = []
     this.#context.begin(identity.row, identity.tenant)

@@ -6,7 +6,7 @@ import type { Column } from './compiled-record.ts'
 import { assertPlain, encryptValue } from './field-cipher.ts'
 import type { SlowTags } from './record-index.ts'
 import { indexScope, keyUsed, type OpenRecord } from './record-parts.ts'
-import type { UnknownRow } from './row-identity.ts'
+import type { RowIdentity, UnknownRow } from './row-identity.ts'
 import type { RecordOptions } from './schema.ts'
 
 /** Encrypts the rows of one record with keys in memory. */
@@ -34,9 +34,8 @@ export class RowWriter {
   }
 
   /** Encrypts the fields of a row and makes its tags, but for those of slow indexes, which are given. @throws as `RecordCipher.encrypt` */
-  encrypt(row: UnknownRow, slow?: SlowTags): UnknownRow {
+  encrypt(row: UnknownRow, slow?: SlowTags, identity: RowIdentity = this.#identifier.identify(row)): UnknownRow {
     const keyring = this.#keyring
-    const identity = this.#identifier.identify(row)
     const key = keyring.active('data', identity.scope)
     const used: string[] = []
     const out: Record<string, unknown> = {}

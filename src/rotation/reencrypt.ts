@@ -2,6 +2,7 @@ import type { AllowedState } from '../keys/states.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { RecordCipher } from '../records/record-cipher.ts'
 import type { AnyRecord } from '../records/record-types.ts'
+import type { Settled } from '../records/row-batch.ts'
 import { idColumns } from '../records/schema.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Cell, RowChange, Table, TableRow } from '../table.ts'
@@ -33,8 +34,9 @@ export async function reencryptTable<Schema extends AnyRecord>(
     const settled = await cipher.reencryptSettled(page.map((row) => row.values) as never[], { allow })
     const changes: RowChange[] = []
     const failed: RowKey[] = []
-    for (const [at, result] of settled.entries()) {
+    for (let at = 0; at < page.length; at++) {
       const { key, values } = page[at] as TableRow
+      const result = settled[at] as Settled<TableRow['values']>
       if (result.status === 'rejected') failed.push(key)
       else if (result.value !== values) changes.push(changeOf(key, values, result.value, columns.written))
     }

@@ -79,11 +79,13 @@ function isAlike(a: RowChange, b: RowChange): boolean {
   return (
     hasSameNames(a.expected, b.expected) &&
     hasSameNames(a.set, b.set) &&
-    hasSameNames(a.expectedTexts ?? {}, b.expectedTexts ?? {})
+    (a.expectedTexts === b.expectedTexts || hasSameNames(a.expectedTexts ?? {}, b.expectedTexts ?? {}))
   )
 }
 
 function hasSameNames(a: object, b: object): boolean {
   const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name))
+  if (names.length !== Object.keys(b).length) return false
+  for (const name of names) if (!Object.hasOwn(b, name)) return false
+  return true
 }
