@@ -9,7 +9,7 @@ export interface MysqlStatement {
   readonly timeout: number
   readonly rowsAsArray: false
   readonly nestTables: false
-  readonly typeCast: (field: unknown, next: () => unknown) => unknown
+  readonly typeCast: true | ((field: unknown, next: () => unknown) => unknown)
 }
 
 /** One connection of a pool: the part of `PoolConnection` from `mysql2/promise` that is used. */
@@ -116,11 +116,19 @@ export async function send(
   values?: unknown[],
   timeout = ANSWER_TIMEOUT_MS,
 ): Promise<readonly unknown[]> {
-  const statement = { sql, timeout, rowsAsArray: false, nestTables: false, typeCast: asItIs } as const
+  const statement = { sql, timeout, rowsAsArray: false, nestTables: false, typeCast: castOf(client) } as const
   return values === undefined ? client.query(statement) : client.execute({ ...statement, values })
 }
 
-/** Only text and bytes are selected. A function here keeps that of the pool from being called. */
+/**
+ * Only text and bytes are selected. A function here keeps that of the pool from being called; where the pool has none it would
+ * only cost, for each value more than to decrypt it.
+ */
+function castOf(client: MysqlClient): MysqlStatement['typeCast'] {
+  const { connection } = client as { connection?: { config?: { typeCast?: unknown } } }
+  return typeof connection?.config?.typeCast === 'boolean' ? true : asItIs
+}
+
 function asItIs(_field: unknown, next: () => unknown): unknown {
   return next()
 }

@@ -52,9 +52,11 @@ export async function inSession<Result>(
   }
   try {
     const wanted = Object.entries(settings(lockTimeoutMs))
-    await run(`set ${wanted.map(([name]) => `@strongroom_${name} = @@session.${name}`).join(', ')}`)
+    // Kept, then set: from left to right.
+    const kept = wanted.map(([name]) => `@strongroom_${name} = @@session.${name}`)
+    const set = wanted.map(([name, value]) => `@@session.${name} = ${value}`)
     try {
-      await run(`set ${wanted.map(([name, value]) => `@@session.${name} = ${value}`).join(', ')}`)
+      await run(`set ${[...kept, ...set].join(', ')}`)
       return await work({
         rows: async (sql, values) => (await run(sql, values)) as readonly Record<string, unknown>[],
         affected: async (sql, values) => Number(((await run(sql, values)) as { affectedRows?: unknown }).affectedRows),

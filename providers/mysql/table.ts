@@ -100,7 +100,7 @@ export function mysqlTable(options: MysqlTableOptions): Table {
       }),
     write: (changes, job) =>
       call(async (to) => {
-        const shown = await inSession(to.pool, { lockTimeoutMs }, shape)
+        const shown = await (known ?? inSession(to.pool, { lockTimeoutMs }, shape))
         return writeChanges(to, { known: shown, jobs, lockTimeoutMs, changes, job })
       }),
     countHeads: (query) =>
