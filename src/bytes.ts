@@ -8,6 +8,7 @@ export {
   assertMethods,
   assertObject,
   assertOptions,
+  assertPath,
   assertSignal,
   assertText,
   describe,

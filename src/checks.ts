@@ -25,6 +25,12 @@ export function assertText(value: unknown, name: string): asserts value is strin
   if (!value.isWellFormed()) throw new InvalidInputError(`${name} must be well-formed Unicode: it has a lone surrogate`)
 }
 
+/** Refuses anything but the path of a file, before work is done for it. @throws InvalidInputError */
+export function assertPath(value: unknown, name: string): asserts value is string {
+  assertText(value, name)
+  if (value === '' || value.includes('\0')) throw new InvalidInputError(`${name} must not be empty or hold a NUL`)
+}
+
 /** Refuses anything but an object of names and values: no null, array, Map, Date or function. @throws InvalidInputError */
 export function assertObject(value: unknown, name: string): asserts value is object {
   if (Object.prototype.toString.call(value) !== '[object Object]') {

@@ -1,4 +1,4 @@
-import { describe } from './bytes.ts'
+import { assertFunction, assertOptions, describe } from './bytes.ts'
 import { ConfigError, InvalidInputError } from './errors.ts'
 import type { StrongroomEvent } from './events.ts'
 import type { JobQueue } from './job-queue.ts'
@@ -10,6 +10,7 @@ import type { Migration } from './migration/define-migration.ts'
 import type { PasswordHasher } from './passwords/password-hasher.ts'
 import type { PepperMode } from './passwords/pepper.ts'
 import type { AnyRecord } from './records/record-types.ts'
+import { assertRecord } from './records/schema.ts'
 import type { BackupPolicy } from './rotation/retire-checks.ts'
 import type { Table } from './table.ts'
 
@@ -51,7 +52,7 @@ export interface StrongroomConfig<
   readonly pepper?: PepperMode
   readonly keyring?: KeyringConfig
   /** Retries, timeouts and several services at once. */
-  readonly resilience?: Omit<KmsGroupOptions, 'providers' | 'events'>
+  readonly resilience?: Omit<KmsGroupOptions, 'providers' | 'events' | 'clock'>
   /** How far sealed messages share a data key; `false` for one data key, and one call to each service, per message. */
   readonly messages?: Partial<ReuseLimits> | false
   /** How long backups are kept. Without it nobody can say when a retired key may be destroyed. */
@@ -76,10 +77,14 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
     throw new InvalidInputError(`the configuration must be an object, received ${describe(config)}`)
   }
   const { name, kms, store, records = {} } = config
+  assertParts(config)
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new ConfigError('name must be 1 to 64 of A-Z a-z 0-9 _ . -: it becomes part of everything that is encrypted')
   }
-  for (const provider of Array.isArray(kms) ? kms : [kms]) assertHas(provider, ['wrap', 'unwrap', 'accepts'], 'kms')
+  for (const provider of Array.isArray(kms) ? kms : [kms]) {
+    assertHas(provider, ['wrap', 'unwrap', 'accepts'], 'kms')
+    if (provider.close !== undefined) assertHas(provider, ['close'], 'kms')
+  }
   const services = [kms].flat()
   if (services.length > 0 && services.every((provider) => provider.recovery !== undefined)) {
     throw new ConfigError('kms must have a service beside the recovery key, which is in no machine and opens nothing')
@@ -98,6 +103,21 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   assertDays('backups.keyStoreKeepDays', config.backups?.keyStoreKeepDays)
   assertDays('quarantineDays', config.quarantineDays)
   return config
+}
+
+/** The parts that are looked at much later, or not by name. */
+function assertParts(config: StrongroomConfig): void {
+  const { records = {}, passwords, pepper, resilience, messages, onEvent } = config
+  const bags = { records, tables: config.tables, migrations: config.migrations, keyring: config.keyring }
+  for (const [name, bag] of Object.entries({ ...bags, backups: config.backups, resilience })) assertOptions(bag, name)
+  for (const record of Object.values<AnyRecord>(records)) assertRecord(record)
+  const hasher = ['hash', 'verify', 'needsRehash', 'wrapLegacy', 'inspect']
+  if (passwords !== undefined) assertHas(passwords, hasher, 'passwords')
+  if (pepper !== undefined && !['on', 'only', 'retire'].includes(pepper)) {
+    throw new ConfigError('pepper must be on, only or retire')
+  }
+  if (messages !== false) assertOptions(messages, 'messages')
+  if (onEvent !== undefined) assertFunction(onEvent, 'onEvent')
 }
 
 function assertHas(value: unknown, methods: readonly string[], what: string): void {

@@ -1,4 +1,4 @@
-import { describe } from './checks.ts'
+import { assertBytes, assertObject, describe } from './checks.ts'
 import { InvalidInputError, KmsError } from './errors.ts'
 import type { KmsProvider, WrappedKey } from './kms.ts'
 
@@ -14,6 +14,8 @@ export function assertKeyToWrap(key: unknown): asserts key is Uint8Array {
 
 /** Refuses a wrapped key that names a key which is not configured, before any call: the first line of a provider's `unwrap`. @throws KmsError */
 export function assertAccepted(provider: Pick<KmsProvider, 'name' | 'accepts'>, wrapped: WrappedKey): void {
+  assertObject(wrapped, 'a wrapped key')
+  assertBytes(wrapped.ciphertext, 'the ciphertext of a wrapped key')
   if (provider.accepts(wrapped)) return
   throw new KmsError(provider.name, 'key-not-found', 'the wrapped key names a key that is not configured')
 }

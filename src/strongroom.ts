@@ -1,4 +1,4 @@
-import { describe } from './bytes.ts'
+import { assertFunction, assertOptions, assertText, describe } from './bytes.ts'
 import { defineStrongroom, type StrongroomConfig } from './config.ts'
 import { ConfigError, InvalidInputError } from './errors.ts'
 import { EventHub, type EventOf, type EventType, type StrongroomEvent } from './events.ts'
@@ -44,6 +44,7 @@ export async function openStrongroom<Schemas extends Records>(
   options: OpenOptions = {},
 ): Promise<Strongroom<Schemas>> {
   defineStrongroom(config)
+  assertOptions(options, 'the options')
   const room = new Strongroom(config)
   try {
     await room[start](options)
@@ -179,6 +180,8 @@ export class Strongroom<Schemas extends Records = Records> {
   on<Type extends EventType>(type: Type, listener: (event: EventOf<Type>) => void): () => void
   on(type: '*', listener: (event: StrongroomEvent) => void): () => void
   on(type: EventType | '*', listener: (event: never) => void): () => void {
+    assertText(type, 'type')
+    assertFunction(listener, 'listener')
     return this.#events.on(type as '*', listener as (event: StrongroomEvent) => void)
   }
 

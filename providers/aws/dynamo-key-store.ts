@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertText } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -53,6 +53,7 @@ const MAX_PAUSE_MS = 1000
  * @throws InvalidInputError, ConfigError
  */
 export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
+  assertObject(options, 'the options')
   const { tableName: table, createTable = false } = options
   assertText(table, 'tableName')
   if (!TABLE_NAME.test(table)) throw new InvalidInputError('tableName must be 3 to 255 letters, digits, or _ . -')

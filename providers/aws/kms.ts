@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertText } from '../../src/bytes.ts'
 import type { EncryptionContext } from '../../src/crypto/context.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError, StrongroomError } from '../../src/errors.ts'
@@ -38,6 +38,7 @@ export interface AwsKmsOptions extends AwsConnection {
  * @throws InvalidInputError, ConfigError
  */
 export function awsKms(options: AwsKmsOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { keyId, previousKeys = [], grantTokens = [] } = options
   assertKeyId(keyId)
   if (previousKeys.length > 10 || !previousKeys.every(isKeyArn)) {

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { wipe } from '../../src/bytes.ts'
+import { assertObject, wipe } from '../../src/bytes.ts'
 import { BOUND_KEY_BYTES, bindKey, openBoundKey } from '../../src/crypto/bound-key.ts'
 import type { EncryptionContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
@@ -57,6 +57,7 @@ export interface AzureKeyVaultOptions {
  * @throws ConfigError when it is not https, or neither credential nor client is given
  */
 export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { algorithm = 'RSA-OAEP-256', credential, client, clientOptions = {} } = options
   const id = parseAzureKeyId(parseEndpoint(options.keyId, 'azureKeyVault keyId'))
   if (algorithm !== 'RSA-OAEP-256' && algorithm !== 'A256KW') {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertPath } from '../../src/bytes.ts'
 import { KeyStoreError } from '../../src/errors.ts'
 import type { KeyLogAnchor, KeyLogHead } from '../../src/key-store.ts'
 import { createFile } from './create-file.ts'
@@ -16,7 +16,8 @@ const MAX_BYTES = 1024
  * @param options.path the file; made at the first write, its directory must exist
  */
 export function fileAnchor(options: { readonly path: string }): KeyLogAnchor {
-  assertText(options.path, 'path')
+  assertObject(options, 'the options')
+  assertPath(options.path, 'path')
   const path = resolve(options.path)
 
   const read = async (): Promise<KeyLogHead | undefined> => {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertPath } from '../../src/bytes.ts'
 import { KeyStoreError } from '../../src/errors.ts'
 import { createFile } from './create-file.ts'
 import { encodeStore } from './store-file.ts'
@@ -12,7 +12,8 @@ import { encodeStore } from './store-file.ts'
  * @throws KeyStoreError `misconfigured` when the file cannot be made
  */
 export async function createKeyStoreFile(options: { readonly path: string }): Promise<boolean> {
-  assertText(options.path, 'path')
+  assertObject(options, 'the options')
+  assertPath(options.path, 'path')
   const path = resolve(options.path)
   return createFile(path, encodeStore([], [], 0)).catch((cause: NodeJS.ErrnoException) => {
     throw new KeyStoreError('misconfigured', `cannot make a key store at ${path}: ${cause.code ?? 'unknown error'}`, {

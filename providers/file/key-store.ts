@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertPath } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { CommitResult, KeyCommit, KeyStore } from '../../src/key-store.ts'
 import { KeyTable } from '../memory/key-table.ts'
@@ -33,7 +33,8 @@ interface Version {
  * @param step called with the name of each step of a commit; for tests that end the process there
  */
 export function fileKeyStore(options: FileKeyStoreOptions, step: (name: string) => void = () => {}): KeyStore {
-  assertText(options.path, 'path')
+  assertObject(options, 'the options')
+  assertPath(options.path, 'path')
   const given = resolve(options.path)
   const { lockTimeoutMs = 10_000 } = options
   let version: Version | undefined

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { open, readFile, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertPath } from '../../src/bytes.ts'
 import { KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { ShredEntry, ShredLedger } from '../../src/key-store.ts'
 import { takeLock } from './lock.ts'
@@ -25,7 +25,8 @@ const MAX_BYTES = 256 * 1024 * 1024
  * @param step called with the name of each step; for tests that end the process there
  */
 export function fileShredLedger(options: FileShredLedgerOptions, step: (name: string) => void = () => {}): ShredLedger {
-  assertText(options.path, 'path')
+  assertObject(options, 'the options')
+  assertPath(options.path, 'path')
   const given = resolve(options.path)
   const { lockTimeoutMs = 10_000 } = options
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertText } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { parseEndpoint } from '../../src/endpoint.ts'
 import { ClosedError, InvalidInputError, KmsError, StrongroomError } from '../../src/errors.ts'
@@ -44,6 +44,7 @@ export interface GcpKmsOptions {
  * @throws InvalidInputError, ConfigError
  */
 export function gcpKms(options: GcpKmsOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { keyName, transport = 'grpc' } = options
   assertText(keyName, 'keyName')
   if (!KEY_NAME.test(keyName)) {

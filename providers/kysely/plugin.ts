@@ -1,4 +1,5 @@
 import type { KyselyPlugin, QueryId, RootOperationNode, UnknownRow } from 'kysely'
+import { assertObject } from '../../src/bytes.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { Guard } from './guard.ts'
@@ -29,6 +30,7 @@ export function strongroomPlugin(
   ciphers: Readonly<Record<string, AnyCipher>>,
   { names }: StrongroomPluginOptions = {},
 ): KyselyPlugin {
+  assertObject(ciphers, 'the records')
   const records = new Map(Object.entries(ciphers).map(([table, cipher]) => [table, new MappedRecord(cipher)]))
   const plans = new WeakMap<QueryId, Plan>()
   const mapper = names && new Names(names)

@@ -1,4 +1,5 @@
 import type { Expression, ExpressionBuilder, Kysely, SqlBool, Transaction } from 'kysely'
+import { assertMethods } from '../../src/bytes.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import type { RecordCipher } from '../../src/records/record-cipher.ts'
 import type { AnyRecord, DecryptedRow, FieldName, FieldValue, Identity } from '../../src/records/record-types.ts'
@@ -13,6 +14,7 @@ export function decryptRows<Schema extends AnyRecord, Row extends Identity<Schem
   cipher: RecordCipher<Schema>,
   rows: readonly Row[],
 ): Promise<DecryptedRow<Schema, Row>[]> {
+  assertMethods(cipher, ['decryptMany'], 'cipher')
   return cipher.decryptMany(rows)
 }
 

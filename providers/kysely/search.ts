@@ -1,4 +1,5 @@
 import type { Expression, SqlBool } from 'kysely'
+import { assertObject } from '../../src/bytes.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import type { AnyRecord, Searchable, SearchedValue, SearchOptions } from '../../src/records/record-types.ts'
 import { asNode, type Node, reference } from './nodes.ts'
@@ -47,6 +48,7 @@ export function matching<Schema extends AnyRecord, Name extends Searchable<Schem
   value: SearchedValue<Schema, Name>,
   options: SearchOptions<Schema> & { readonly table?: string } = {} as SearchOptions<Schema> & { table?: string },
 ): Expression<SqlBool> {
+  assertObject(options, 'the options')
   const searched = new Searched(new MappedRecord(cipher), name, value, options.tenant)
   const node = asNode({
     kind: 'BinaryOperationNode',

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { assertBytes, lengthPrefixed } from '../../src/bytes.ts'
+import { assertBytes, assertObject, lengthPrefixed } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../../src/crypto/xaes.ts'
@@ -30,6 +30,7 @@ export interface MemoryKms extends KmsProvider {
  * @throws InvalidInputError when the key is not 32 bytes
  */
 export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
+  assertObject(options, 'the options')
   const key = options.key ?? randomBytes(KEY_LENGTH)
   assertBytes(key, 'key')
   const name = options.name ?? 'memory'

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { assertObject } from '../../src/bytes.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { assertConnection, connectMysql, type MysqlConnection, type MysqlPool } from './client.ts'
 import { mysqlError, NO_SUCH_TABLE, numberOf, TABLE_EXISTS } from './faults.ts'
@@ -20,6 +21,7 @@ const WAIT_S = 60
  * @throws KeyStoreError, InvalidInputError; ConfigError when the tables are of another release
  */
 export async function createKeyTables(options: CreateKeyTablesOptions): Promise<boolean> {
+  assertObject(options, 'the options')
   assertConnection(options)
   const names = tableNames(options)
   try {

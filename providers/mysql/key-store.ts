@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { assertObject } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -39,6 +40,7 @@ const LOG_COLUMNS = 'cast(seq as char) as seq, at, action, changes, previous, ha
  * @throws InvalidInputError
  */
 export function mysqlKeyStore(options: MysqlKeyStoreOptions): KeyStore {
+  assertObject(options, 'the options')
   const { lockTimeoutMs = 10_000 } = options
   assertConnection(options)
   assertWithin('lockTimeoutMs', lockTimeoutMs, 1_000, 600_000)

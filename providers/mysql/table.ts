@@ -1,4 +1,4 @@
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertText } from '../../src/bytes.ts'
 import { ClosedError, TableError } from '../../src/errors.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
 import { assertWithin } from '../../src/sql/key-store-limits.ts'
@@ -34,6 +34,7 @@ export interface MysqlTableOptions extends MysqlConnection {
  * @throws InvalidInputError
  */
 export function mysqlTable(options: MysqlTableOptions): Table {
+  assertObject(options, 'the options')
   assertConnection(options)
   assertText(options.table, 'table')
   const { lockTimeoutMs = 10_000, replicas = [] } = options

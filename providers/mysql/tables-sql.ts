@@ -1,3 +1,4 @@
+import { assertObject } from '../../src/bytes.ts'
 import { type KeyTablesPlace, type TableNames, tableNames } from './names.ts'
 
 /** What this release reads and writes; the table `…_schema` says what is there. */
@@ -16,6 +17,7 @@ export const GENERATION_INDEX = 'strongroom_generation'
  * @throws InvalidInputError
  */
 export function keyTablesSql(place: KeyTablesPlace = {}): string {
+  assertObject(place, 'the place of the tables')
   const names = tableNames(place)
   const makeDatabase = names.database === undefined ? [] : [databaseSql(names.database)]
   return [...makeDatabase, ...tables(names).map(({ sql }) => sql), versionSql(names)].map((one) => `${one};\n`).join('')

@@ -1,7 +1,7 @@
 /** Ranges of tables on pg-boss, for workers on several machines. Import from `strongroom/pg-boss`. */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertText } from '../../src/bytes.ts'
 import { ClosedError, ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type JobQueue, JobQueueError, parseRangeTask } from '../../src/job-queue.ts'
 import { type PgBossConnection, type PgBossLike, startBoss } from './boss.ts'
@@ -33,6 +33,7 @@ const DEADLOCK = '40P01'
  * @throws InvalidInputError
  */
 export function pgBossQueue(options: PgBossQueueOptions): JobQueue {
+  assertObject(options, 'the options')
   const { queue = 'strongroom', expireSeconds = 900, retrySeconds = 10, pollMs = 2000 } = options
   if ((options.boss === undefined) === (options.connectionString === undefined)) {
     throw new InvalidInputError('give either a boss or a connectionString')

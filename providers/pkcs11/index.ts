@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertBytes, assertText, wipe } from '../../src/bytes.ts'
+import { assertBytes, assertObject, assertText, wipe } from '../../src/bytes.ts'
 import { bindKey, openBoundKey } from '../../src/crypto/bound-key.ts'
 import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
@@ -57,6 +57,7 @@ export interface Pkcs11HsmOptions {
  * @throws ConfigError when neither library nor client is given
  */
 export function pkcs11Hsm(options: Pkcs11HsmOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { token: label, key: keyName, pin, mechanism = 'aes-gcm', hash = 'sha256', sessions = 4 } = options
   const { library, client, pkcs11js = 'pkcs11js' } = options
   assertOptions(label, keyName, mechanism, hash, sessions)

@@ -1,3 +1,4 @@
+import { assertObject } from '../../src/bytes.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { codeOf } from '../../src/sql/faults.ts'
 import { assertConnection, connectPostgres, type PostgresConnection, type PostgresPool } from './client.ts'
@@ -16,6 +17,7 @@ export interface CreateKeyTablesOptions extends PostgresConnection, KeyTablesPla
  * @throws KeyStoreError, InvalidInputError; ConfigError when the tables are of another release
  */
 export async function createKeyTables(options: CreateKeyTablesOptions): Promise<boolean> {
+  assertObject(options, 'the options')
   assertConnection(options)
   const names = tableNames(options)
   const { pool, close } = await connectPostgres(options)

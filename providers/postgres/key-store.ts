@@ -1,3 +1,4 @@
+import { assertObject } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -37,6 +38,7 @@ export interface PostgresKeyStoreOptions extends PostgresConnection, KeyTablesPl
  * @throws InvalidInputError
  */
 export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
+  assertObject(options, 'the options')
   const { lockTimeoutMs = 10_000 } = options
   assertConnection(options)
   assertWithin('lockTimeoutMs', lockTimeoutMs, 100, 600_000)

@@ -1,4 +1,4 @@
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertText } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, TableError } from '../../src/errors.ts'
 import { codeOf } from '../../src/sql/faults.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
@@ -36,6 +36,7 @@ export interface PostgresTableOptions extends PostgresConnection {
  * @throws InvalidInputError
  */
 export function postgresTable(options: PostgresTableOptions): Table {
+  assertObject(options, 'the options')
   assertConnection(options)
   assertText(options.table, 'table')
   const { lockTimeoutMs = 10_000 } = options

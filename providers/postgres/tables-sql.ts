@@ -1,3 +1,4 @@
+import { assertObject } from '../../src/bytes.ts'
 import { type KeyTablesPlace, tableNames } from './names.ts'
 
 /** What this release reads and writes; the table `…_schema` says what is there. */
@@ -10,6 +11,7 @@ export const TABLES_VERSION = 1
  * @throws InvalidInputError
  */
 export function keyTablesSql(place: KeyTablesPlace = {}): string {
+  assertObject(place, 'the place of the tables')
   const { schema } = tableNames(place)
   const makeSchema = schema === 'public' ? '' : `create schema if not exists "${schema}";\n`
   return `begin;\n${makeSchema}${statements(place)}commit;\n`

@@ -1,3 +1,4 @@
+import { assertText } from '../../src/bytes.ts'
 import { namesIn, type PrismaField, type PrismaModel, parsePrismaSchema } from '../../src/prisma-schema.ts'
 
 /** Where a relation leads, and which columns it fills. */
@@ -19,6 +20,7 @@ export type PrismaRelations = Readonly<Record<string, Readonly<Record<string, Pr
  * @param schema the text of `schema.prisma`, or of several schema files one after the other
  */
 export function prismaRelations(schema: string): PrismaRelations {
+  assertText(schema, 'the Prisma schema')
   const models = new Map(parsePrismaSchema(schema).map((model) => [model.name, model]))
   const relationsOf = (model: PrismaModel) =>
     model.fields.flatMap((field): [string, PrismaRelation][] => {

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, createSecretKey, KeyObject } from 'node:crypto'
-import { asBuffer, assertBytes } from '../../src/bytes.ts'
+import { asBuffer, assertBytes, assertObject } from '../../src/bytes.ts'
 import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { encodePairs } from '../../src/crypto/context-pairs.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
@@ -36,6 +36,7 @@ export interface RawAesOptions {
  * @throws InvalidInputError
  */
 export function rawAes(options: RawAesOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { namespace, name } = options
   assertNames(namespace, name)
   let secret: KeyObject | undefined = secretKey(options.key)

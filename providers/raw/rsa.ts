@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { JsonWebKey } from 'node:crypto'
 import { constants, createPrivateKey, createPublicKey, KeyObject, privateDecrypt, publicEncrypt } from 'node:crypto'
-import { describe } from '../../src/checks.ts'
+import { assertObject, describe } from '../../src/checks.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
@@ -44,6 +44,7 @@ export interface RawRsaOptions {
  * @throws InvalidInputError
  */
 export function rawRsa(options: RawRsaOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { namespace, name, hash = 'sha256' } = options
   assertNames(namespace, name)
   if (!HASHES.includes(hash)) throw new InvalidInputError(`hash must be one of ${HASHES.join(', ')}`)

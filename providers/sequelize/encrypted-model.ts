@@ -7,6 +7,7 @@ import {
   type Transaction,
   type WhereOptions,
 } from 'sequelize'
+import { describe } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import type { AnyCipher, AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { limited } from '../../src/mapping/query-text.ts'
@@ -34,6 +35,8 @@ export function encryptedModel<Schema extends AnyRecord, Of extends Model & Encr
   model: ModelStatic<Of>,
   cipher: AnyCipher & { readonly schema: Schema },
 ): EncryptedModel<Of, Schema> {
+  if (typeof model !== 'function')
+    throw new InvalidInputError(`model must be a model of Sequelize, received ${describe(model)}`)
   const { sequelize } = model
   if (sequelize === undefined) throw new ConfigError(`model ${model.name} is not initialized: call its init() before`)
   return new EncryptedModel(model, registryOf(sequelize).add(model, cipher))

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertPath } from '../../src/bytes.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { InvalidInputError, KeyFileError } from '../../src/errors.ts'
 import { createFile } from '../file/create-file.ts'
@@ -24,8 +24,9 @@ export interface CreateKeyFileOptions {
  * @throws InvalidInputError
  */
 export async function createKeyFile(options: CreateKeyFileOptions): Promise<{ id: string }> {
+  assertObject(options, 'the options')
   const { passphrase, cost = DEFAULT_COST } = options
-  assertText(options.path, 'path')
+  assertPath(options.path, 'path')
   if (passphrase !== undefined) assertPassphrase(passphrase)
   if (!isAllowedCost(cost))
     throw new InvalidInputError('cost must be within 19 MiB to 1 GiB, 2 to 16 passes, 1 to 16 lanes')

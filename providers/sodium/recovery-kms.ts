@@ -1,4 +1,4 @@
-import { describe } from '../../src/bytes.ts'
+import { assertObject, describe } from '../../src/bytes.ts'
 import { parseRecoveryKeyText } from '../../src/crypto/recovery-key.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import type { KmsProvider } from '../../src/kms.ts'
@@ -20,6 +20,7 @@ const NAME = 'recovery'
  * @throws InvalidInputError when the key is not of its form
  */
 export function recoveryKms(options: RecoveryKmsOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { publicKey: text } = options
   const publicKey = typeof text === 'string' ? parseRecoveryKeyText(text) : undefined
   if (publicKey === undefined) {

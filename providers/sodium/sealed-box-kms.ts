@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import sodium from 'libsodium-wrappers'
-import { describe, equalBytes, lengthPrefixed } from '../../src/bytes.ts'
+import { assertObject, describe, equalBytes, lengthPrefixed } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider } from '../../src/kms.ts'
@@ -56,6 +56,7 @@ export function sealedBoxKms(options: SealedBoxKmsOptions): KmsProvider {
 
 /** A provider of another name that wraps in sealed boxes. */
 export function sealedBox(options: SealedBoxKmsOptions, name: string): KmsProvider {
+  assertObject(options, 'the options')
   const publicKey = keyBytes(options.publicKey, 'sealedBoxPublic', 'publicKey')
   let privateKey =
     options.privateKey === undefined ? undefined : keyBytes(options.privateKey, 'sealedBoxSecret', 'privateKey')

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
 import sodium from 'libsodium-wrappers'
-import { assertText, lengthPrefixed } from '../../src/bytes.ts'
+import { assertObject, assertPath, lengthPrefixed } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, KeyFileError, KmsError } from '../../src/errors.ts'
@@ -31,7 +31,8 @@ const WRAPPED_LENGTH = NONCE_LENGTH + 32 + 16
  * `wrong-passphrase` or `passphrase-required`.
  */
 export function sodiumKms(options: SodiumKmsOptions): KmsProvider {
-  assertText(options.path, 'path')
+  assertObject(options, 'the options')
+  assertPath(options.path, 'path')
   const path = resolve(options.path)
   const { passphrase } = options
   let file: KeyFile | undefined

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { assertObject } from '../../src/bytes.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { assertConnection, openSqlite, type SqliteConnection, type SqliteDatabase } from './database.ts'
 import { sqliteError } from './faults.ts'
@@ -20,6 +21,7 @@ const WAIT_MS = 60_000
  * @throws KeyStoreError, InvalidInputError; ConfigError when the tables are of another release
  */
 export async function createKeyTables(options: CreateKeyTablesOptions): Promise<boolean> {
+  assertObject(options, 'the options')
   assertConnection(options)
   const names = tableNames(options)
   try {

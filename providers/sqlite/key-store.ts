@@ -1,3 +1,4 @@
+import { assertObject } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -44,6 +45,7 @@ const LOG_COLUMNS = 'cast(seq as text) as seq, at, action, changes, previous, ha
  * @throws InvalidInputError
  */
 export function sqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
+  assertObject(options, 'the options')
   const { lockTimeoutMs: waitMs = 10_000 } = options
   assertConnection(options)
   assertWithin('lockTimeoutMs', waitMs, 100, 600_000)

@@ -1,4 +1,4 @@
-import { assertText } from '../../src/bytes.ts'
+import { assertObject, assertText } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
 import { assertWithin } from '../../src/sql/key-store-limits.ts'
@@ -39,6 +39,7 @@ export interface SqliteTableOptions extends SqliteConnection {
  * @throws InvalidInputError
  */
 export function sqliteTable(options: SqliteTableOptions): Table {
+  assertObject(options, 'the options')
   assertConnection(options)
   assertText(options.table, 'table')
   const { lockTimeoutMs: waitMs = 10_000 } = options

@@ -1,3 +1,4 @@
+import { assertObject } from '../../src/bytes.ts'
 import { type KeyTablesPlace, tableNames } from './names.ts'
 
 /** What this release reads and writes; the table `…_schema` says what is there. */
@@ -9,6 +10,7 @@ export const TABLES_VERSION = 1
  * @throws InvalidInputError
  */
 export function keyTablesSql(place: KeyTablesPlace = {}): string {
+  assertObject(place, 'the place of the tables')
   return `begin immediate;\n${statements(place)}commit;\n`
 }
 

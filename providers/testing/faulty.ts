@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { assertMethods, assertObject } from '../../src/bytes.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider } from '../../src/kms.ts'
@@ -46,6 +47,8 @@ export interface FaultyKms extends KmsProvider {
  * @throws InvalidInputError when a share is not from 0 to 1, or their sum is above 1
  */
 export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
+  assertMethods(kms, ['wrap', 'unwrap', 'accepts'], 'kms')
+  assertObject(plan, 'the plan')
   checkShares(plan)
   const clock = plan.clock ?? (() => performance.now())
   const sleep = plan.sleep ?? ((ms, signal) => delay(ms, undefined, { signal }).catch(rethrowReason(signal)))
@@ -138,8 +141,10 @@ type ShareName = (typeof UNWRAP_FAULTS)[number]
 
 function checkShares(plan: FaultPlan): void {
   const shares = UNWRAP_FAULTS.map((name) => plan[name] ?? 0)
+  const isShare = (share: unknown) => typeof share === 'number' && share >= 0
+  if (!shares.every(isShare)) throw new InvalidInputError('the shares of a fault plan must be numbers from 0 to 1')
   const sum = shares.reduce((total, share) => total + share, 0)
-  if (shares.some((share) => !(share >= 0)) || sum > 1 + Number.EPSILON) {
+  if (sum > 1 + Number.EPSILON) {
     throw new InvalidInputError('the shares of a fault plan must be from 0 to 1, and at most 1 together')
   }
 }

@@ -4,6 +4,7 @@ import { ConfigError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
+import { assertRecord } from '../../src/records/schema.ts'
 
 /** How the database calls its columns. */
 export interface ColumnOptions {
@@ -47,6 +48,7 @@ export function entityColumns<Schema extends AnyRecord>(
   schema: Schema,
   { bytes = 'bytea' }: ColumnOptions = {},
 ): { readonly [Name in FieldName<Schema> | IndexColumn<Schema>]: EntitySchemaColumnOptions } {
+  assertRecord(schema)
   const record = new MappedRecord({ schema } as unknown as AnyCipher)
   const storage = schema.options.storage ?? 'text'
   const fields = Object.entries(schema.fields).map(([name, { options }]) => {

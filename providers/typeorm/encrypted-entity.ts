@@ -1,5 +1,6 @@
 import type { DataSource, EntityManager, EntityTarget, FindManyOptions, FindOptionsWhere, ObjectLiteral } from 'typeorm'
 import { In } from 'typeorm'
+import { assertMethods } from '../../src/bytes.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { limited } from '../../src/mapping/query-text.ts'
@@ -29,6 +30,7 @@ export function encryptedEntity<Of extends ObjectLiteral, Schema extends AnyReco
   entity: EntityTarget<Of>,
   cipher: AnyCipher & { readonly schema: Schema },
 ): EncryptedEntity<Of, Schema> {
+  assertMethods(dataSource, ['getMetadata'], 'dataSource')
   const record = new MappedRecord(cipher)
   const subscriber = new EncryptingSubscriber(dataSource, dataSource.getMetadata(entity), record)
   return new EncryptedEntity(entity, record, subscriber)

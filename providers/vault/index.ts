@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { wipe } from '../../src/bytes.ts'
+import { assertObject, assertText, wipe } from '../../src/bytes.ts'
 import { BOUND_KEY_BYTES, bindKey, contextDigest, openBoundKey } from '../../src/crypto/bound-key.ts'
 import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { parseEndpoint } from '../../src/endpoint.ts'
@@ -52,8 +52,10 @@ export interface VaultTransitOptions {
  * @throws ConfigError when the address is neither https nor loopback
  */
 export function vaultTransit(options: VaultTransitOptions): KmsProvider {
+  assertObject(options, 'the options')
   const { key, mount = 'transit', namespace, binding = 'associated-data', auth } = options
   const address = parseEndpoint(options.address, 'vaultTransit address').href.replace(/\/$/, '')
+  assertText(key, 'key')
   if (!NAME.test(key)) throw new InvalidInputError('key must be 1 to 128 letters, digits, "_", "-" or "."')
   if (!isPath(mount)) throw new InvalidInputError('mount must be a path of letters, digits, "_", "-", "." and "/"')
   if (namespace !== undefined && !isPath(namespace)) throw new InvalidInputError('namespace must be a path')

@@ -1,4 +1,4 @@
-import { assertBytes } from '../../src/checks.ts'
+import { assertBytes, assertObject } from '../../src/checks.ts'
 import { contextPairs, type EncryptionContext, encodePairs, MAX_CONTEXT } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
@@ -25,7 +25,9 @@ export interface RawAesOptions {
  *
  * @throws InvalidInputError
  */
-export function rawAes({ namespace, name, key }: RawAesOptions): KmsProvider {
+export function rawAes(options: RawAesOptions): KmsProvider {
+  assertObject(options, 'the options')
+  const { namespace, name, key } = options
   assertNames(namespace, name)
   let held: Promise<PlatformKey> | undefined = importAes(key, namespace)
   held.catch(() => {}) // whoever uses the key is told

@@ -1,4 +1,4 @@
-import { describe } from '../../src/checks.ts'
+import { assertObject, describe } from '../../src/checks.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
@@ -34,7 +34,9 @@ export interface RawRsaOptions {
  * @throws InvalidInputError for keys and names of the wrong type; a key that turns out to be no RSA key is a KmsError
  *   of kind `misconfigured` when it is used first
  */
-export function rawRsa({ namespace, name, publicKey, privateKey, hash = 'sha256' }: RawRsaOptions): KmsProvider {
+export function rawRsa(options: RawRsaOptions): KmsProvider {
+  assertObject(options, 'the options')
+  const { namespace, name, publicKey, privateKey, hash = 'sha256' } = options
   assertNames(namespace, name)
   const hashName = HASHES.get(hash)
   if (hashName === undefined) throw new InvalidInputError(`hash must be one of ${[...HASHES.keys()].join(', ')}`)

@@ -1,4 +1,5 @@
-import type { StrongroomConfig } from '../config.ts'
+import { assertOptions } from '../bytes.ts'
+import { defineStrongroom, type StrongroomConfig } from '../config.ts'
 import { MAX_AGE_DAYS, type MaxAgeDays } from './ages.ts'
 import { compareWithLog, compareWithReference } from './clock.ts'
 import type { Finding } from './finding.ts'
@@ -39,6 +40,8 @@ const DEFAULT_TIMEOUT_MS = 10_000
  * Costs three calls to each KMS, and two for each root key in use. The providers and the store stay open.
  */
 export async function doctor(config: StrongroomConfig, options: DoctorOptions = {}): Promise<DoctorReport> {
+  defineStrongroom(config)
+  assertOptions(options, 'the options')
   const { name, kms, store } = config
   const { now = () => new Date(), reference, maxKeys = DEFAULT_MAX_KEYS } = options
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options

@@ -1,3 +1,4 @@
+import { assertArray, assertObject, assertText } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import {
   assertExplicit,
@@ -33,6 +34,12 @@ export interface NamedIndexPlan extends IndexPlan {
  * @throws ConfigError as `planIndex`, and when the bits of one field do not fit
  */
 export function planIndexes(indexes: readonly PlannedIndex[]): NamedIndexPlan[] {
+  assertArray(indexes, 'indexes')
+  for (const index of indexes) {
+    assertObject(index, 'an index')
+    assertText(index.index, 'the name of an index')
+    assertArray(index.fields, `the fields of index ${index.index}`)
+  }
   assertDistinctNames(indexes)
   const counted = indexes.filter(({ unique }) => unique !== true)
   const limits = new Map(counted.map((index) => [index, named(index, () => bitLimits(index))]))
@@ -58,6 +65,8 @@ export function planIndexes(indexes: readonly PlannedIndex[]): NamedIndexPlan[] 
 
 /** Plans all indexes over one field, in the order given. @throws as `planIndexes` */
 export function planField(indexes: readonly Omit<PlanInput, 'shared'>[]): IndexPlan[] {
+  assertArray(indexes, 'indexes')
+  for (const index of indexes) assertObject(index, 'an index')
   const named = indexes.map((index, at) => ({ ...index, index: String(at), fields: ['field'] }))
   return planIndexes(named).map(({ index: _index, fields: _fields, ...plan }) => plan)
 }

@@ -1,7 +1,15 @@
+import { assertArray, assertObject, assertText } from '../bytes.ts'
 import type { NamedIndexPlan } from './budget.ts'
 
 /** Shows plans as a text table, for a terminal or a document. @returns lines without a final line break */
 export function explainIndexPlan(plans: readonly NamedIndexPlan[]): string {
+  assertArray(plans, 'plans')
+  for (const plan of plans) {
+    assertObject(plan, 'a plan')
+    assertText(plan.index, 'the index of a plan')
+    assertText(plan.leaks, 'what an index shows')
+    assertArray(plan.fields, 'the fields of a plan')
+  }
   const rows = plans.map((plan) => [
     plan.index,
     plan.fields.join(', '),

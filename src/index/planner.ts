@@ -1,4 +1,4 @@
-import { describe } from '../bytes.ts'
+import { assertObject, describe } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 
 /** How large an index has to be planned. */
@@ -45,6 +45,7 @@ const GROWTH = 4
  * @throws InvalidInputError when a number is not a positive integer
  */
 export function planIndex(input: PlanInput): IndexPlan {
+  assertObject(input, 'the index')
   if (input.unique === true) return uniquePlan(input)
   const limits = bitLimits(input)
   const shared = input.shared ?? 0

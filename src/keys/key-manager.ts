@@ -1,4 +1,4 @@
-import { describe } from '../bytes.ts'
+import { assertArray, assertObject, assertSignal, assertText, describe } from '../bytes.ts'
 import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { KeyPurpose, KeyRecord, KeyState, KeyStore, ShredLedger } from '../key-store.ts'
@@ -218,6 +218,7 @@ export class KeyManager {
    */
   async rewrap(options: RewrapOptions = {}): Promise<RewrapReport> {
     assertOptions(options)
+    assertSignal(options.signal)
     return rewrapKeys(this.#parts, options)
   }
 
@@ -300,6 +301,8 @@ export class KeyManager {
   async shred(scope: KeyScope, options: ShredKeysOptions = {}): Promise<ShreddedKey[]> {
     assertOptions(options)
     assertReason(options.reason)
+    assertObject(scope, 'scope')
+    assertSignal(options.signal)
     return shredScope(this.#parts, this.#shredLedger, scope, options)
   }
 
@@ -364,7 +367,11 @@ export class KeyManager {
   }
 
   /** Brings the active keys of these scopes into memory, making those that never existed. */
-  ensureActive(purpose: 'data' | 'index' | 'pepper', scopes: readonly string[]): Promise<void> {
+  async ensureActive(purpose: 'data' | 'index' | 'pepper', scopes: readonly string[]): Promise<void> {
+    if (purpose === undefined) throw new InvalidInputError('purpose must be data, index or pepper, received undefined')
+    assertPurpose(purpose, LOCAL_PURPOSES)
+    assertArray(scopes, 'scopes')
+    for (const scope of scopes) assertText(scope, 'a scope')
     return ensureActive(this.#parts, purpose, scopes)
   }
 

@@ -71,7 +71,7 @@ export function kmsGroup(options: KmsGroupOptions): KmsGroup {
   if (minWraps !== undefined && (!Number.isInteger(minWraps) || minWraps < 1 || minWraps > services)) {
     throw new ConfigError(`minWraps must be 1 to ${services}, the number of kms providers, recovery keys not counted`)
   }
-  if (!(hedgeAfterMs >= 0 && hedgeAfterMs <= MAX_HEDGE_MS)) {
+  if (typeof hedgeAfterMs !== 'number' || !(hedgeAfterMs >= 0 && hedgeAfterMs <= MAX_HEDGE_MS)) {
     throw new InvalidInputError(`hedgeAfterMs must be a number from 0 to ${MAX_HEDGE_MS}`)
   }
   const members = providers.map(

@@ -1,6 +1,7 @@
+import { assertObject } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { AnyRecord } from '../records/record-types.ts'
-import { idColumns, indexList } from '../records/schema.ts'
+import { assertRecord, idColumns, indexList } from '../records/schema.ts'
 
 /** A row of which nothing is known. */
 export type AnyRow = Readonly<Record<string, unknown>>
@@ -46,7 +47,9 @@ export class MappedRecord {
   readonly #spelled: ReadonlyMap<string, string>
 
   constructor(cipher: AnyCipher) {
+    assertObject(cipher, 'a record of an open Strongroom')
     const { schema } = cipher
+    assertRecord(schema)
     const { options, fields } = schema
     this.#schema = schema
     this.name = schema.name

@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { wipe } from '../bytes.ts'
+import { assertPath, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { copyThrough } from './file-copy.ts'
@@ -94,6 +94,7 @@ export async function openFile(
   options: OpenFileOptions = {},
   application?: string,
 ): Promise<MessageInfo & Progress> {
+  providerList(kms)
   const plan = planOpen(options, application, () => recipientsBeside(from))
   return betweenFiles(from, to, options, (input, size, write) => openInto(kms, input, size, plan, options, write))
 }
@@ -105,6 +106,7 @@ export async function verifyFile(
   options: OpenFileOptions = {},
   application?: string,
 ): Promise<MessageInfo & Progress> {
+  providerList(kms)
   const plan = planOpen(options, application, () => recipientsBeside(path))
   const input = await openRegular(path)
   try {
@@ -131,6 +133,8 @@ export async function betweenFiles<Result>(
   options: FileOptions & { signal?: AbortSignal },
   work: (input: FileHandle, size: number, write: Write) => Promise<Result>,
 ): Promise<Result> {
+  assertPath(from, 'the path to read')
+  assertPath(to, 'the path to write')
   options.signal?.throwIfAborted()
   if (resolve(from) === resolve(to) && options.force !== true) {
     throw new InvalidInputError('a file can take its own place only with force')

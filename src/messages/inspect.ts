@@ -3,7 +3,7 @@ import { asBuffer } from '../bytes.ts'
 import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import { recipientsFor } from './detached.ts'
 import { parseHeader } from './header.ts'
-import { bodyLayout, type RangeSource, readHeader } from './range.ts'
+import { assertSource, bodyLayout, type RangeSource, readHeader } from './range.ts'
 import { describeRecipient, type Recipient } from './recipients.ts'
 
 /** What a message says of itself. Nothing of it is verified: that takes a key. */
@@ -31,6 +31,7 @@ export interface MessageSummary {
 /** Reads the header of a message and opens nothing. @throws DecryptionError when it is not the start of a message */
 export async function inspectMessage(message: Uint8Array | RangeSource): Promise<MessageSummary> {
   const source = message instanceof Uint8Array ? bytesSource(asBuffer(message)) : message
+  assertSource(source)
   const header = parseHeader(await readHeader(source, 0xffff), { maxRecipients: 0xffff, maxFrameLength: 0xffffffff })
   const beside = await source.recipients?.().catch(() => UNREADABLE)
   const { suite, messageId, frameLength, framed, length } = header

@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { Transform } from 'node:stream'
 import type { TransformStream } from 'node:stream/web'
-import { assertText, wipe } from '../bytes.ts'
+import { assertObject, assertText, wipe } from '../bytes.ts'
 import { ClosedError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { DataKeyCache, type ReuseLimits, reuseLimits } from './data-key-cache.ts'
@@ -44,12 +44,15 @@ export interface Messages {
 }
 
 /** Makes the messages of one application. @throws InvalidInputError, ConfigError */
-export function createMessages({ kms, name, reuse = {} }: MessagesOptions): Messages {
+export function createMessages(options: MessagesOptions): Messages {
+  assertObject(options, 'the options')
+  const { kms, name, reuse = {} } = options
   const providers = providerList(kms)
   if (name !== undefined) {
     assertText(name, 'name')
     if (name === '') throw new InvalidInputError('name must not be empty')
   }
+  if (reuse !== false) assertObject(reuse, 'reuse')
   const limits = reuse === false ? undefined : reuseLimits(reuse)
   const sealing = limits && new DataKeyCache<SealMaterials>(limits)
   const opening = limits && new DataKeyCache<OpenMaterials>({ ...limits, messages: 2 ** 32, bytes: 2 ** 50 })
@@ -63,6 +66,7 @@ export function createMessages({ kms, name, reuse = {} }: MessagesOptions): Mess
   return {
     async seal(plaintext, options = {}) {
       assertOpen()
+      assertObject(options, 'the options')
       const plan = plans.of(options)
       const bytes = plaintextBytes(plaintext)
       if (sealing === undefined || plan.suite.signature !== undefined || bytes.byteLength > sharedUpTo) {

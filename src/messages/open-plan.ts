@@ -1,4 +1,4 @@
-import { assertBytes } from '../checks.ts'
+import { assertBytes, assertObject, assertSignal } from '../checks.ts'
 import { contextPairs, type EncryptionContext, encodePairs, PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { Header, HeaderLimits } from './header.ts'
@@ -54,6 +54,8 @@ export interface OpenPlan extends HeaderLimits {
  * @throws InvalidInputError
  */
 export function planOpen(options: OpenOptions, application?: string, beside?: ReadRecipients): OpenPlan {
+  assertObject(options, 'the options')
+  assertSignal(options.signal)
   const {
     context = {},
     legacySuites = false,

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { describe, wipe } from '../bytes.ts'
+import { assertBytes, assertMethods, assertObject, describe, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { FINAL_MARK, FINAL_OVERHEAD, FINAL_PREFIX, REGULAR_OVERHEAD, REGULAR_PREFIX } from './frame-layout.ts'
@@ -47,6 +47,15 @@ export async function openRange(
   return openRangeAs(kms, source, start, end, options)
 }
 
+/** Refuses what bytes cannot be read from. @throws InvalidInputError */
+export function assertSource(source: unknown): asserts source is RangeSource {
+  assertMethods(source, ['read'], 'source')
+  const { size } = source as unknown as RangeSource
+  if (!Number.isSafeInteger(size) || size < 0) {
+    throw new InvalidInputError(`the size of a source must be a number of bytes, received ${describe(size)}`)
+  }
+}
+
 /** `openRange` for an application with a name. */
 export async function openRangeAs(
   kms: KmsProvider | readonly KmsProvider[],
@@ -56,14 +65,17 @@ export async function openRangeAs(
   options: OpenOptions,
   application?: string,
 ): Promise<Buffer> {
+  assertSource(source)
+  assertObject(options, 'the options')
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
     throw new InvalidInputError(
       `a range must be whole numbers, 0 <= start <= end, received ${describe(start)} and ${describe(end)}`,
     )
   }
+  const providers = providerList(kms)
   const plan = planOpen(options, application, async () => source.recipients?.())
   const header = parseHeader(await readHeader(source, plan.maxRecipients), plan)
-  const opened = await openHeader(header, providerList(kms), plan)
+  const opened = await openHeader(header, providers, plan)
   try {
     if (header.suite.signature !== undefined) {
       throw new InvalidInputError('a range of a signed message cannot be verified: open the whole message')
@@ -165,6 +177,7 @@ export function openFinal(cipher: FrameCipher, seq: number, bytes: Buffer): Buff
 
 async function readExactly(source: RangeSource, position: number, length: number): Promise<Buffer> {
   const bytes = await source.read(position, length)
+  assertBytes(bytes, 'what the source read')
   if (bytes.byteLength !== length) throw new DecryptionError()
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

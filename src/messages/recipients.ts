@@ -1,3 +1,4 @@
+import { assertMethods } from '../checks.ts'
 import type { EncryptionContext } from '../crypto/context-pairs.ts'
 import { ConfigError, DecryptionError, InvalidInputError, KmsError } from '../errors.ts'
 import type { KmsProvider, WrappedKey } from '../kms.ts'
@@ -16,6 +17,7 @@ export interface Recipient {
 /** One provider or several as a list. @throws ConfigError for none, or for more than a message may have */
 export function providerList(kms: KmsProvider | readonly KmsProvider[]): readonly KmsProvider[] {
   const given: readonly KmsProvider[] = Array.isArray(kms) ? kms : [kms as KmsProvider]
+  for (const provider of given) assertMethods(provider, ['wrap', 'unwrap', 'accepts'], 'a kms provider')
   const providers = given.filter((provider) => provider.recovery === undefined)
   if (providers.length < 1 || providers.length > MAX_RECIPIENTS) {
     throw new ConfigError(`a message needs 1 to ${MAX_RECIPIENTS} kms providers, received ${providers.length}`)

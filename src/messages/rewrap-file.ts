@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { wipe } from '../bytes.ts'
+import { assertObject, assertPath, wipe } from '../bytes.ts'
 import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import type { KmsProvider } from '../kms.ts'
 import { betweenFiles, type FileOptions } from './file.ts'
@@ -49,6 +49,10 @@ export async function rewrapFile(
   options: RewrapFileOptions,
   application?: string,
 ): Promise<Progress> {
+  assertPath(path, 'path')
+  assertObject(options, 'the options')
+  providerList(kms)
+  providerList(options.to)
   if (options.detached === true) {
     await rewrapDetached(kms, path, options, application)
     return { bytes: 0, frames: 0 }

@@ -1,4 +1,4 @@
-import { assertBytes, assertText, describe } from '../checks.ts'
+import { assertArray, assertBytes, assertObject, assertSignal, assertText, describe } from '../checks.ts'
 import {
   contextPairs,
   type EncryptionContext,
@@ -48,7 +48,10 @@ export interface SealPlan {
  * @throws InvalidInputError
  */
 export function planSeal(options: SealOptions, application?: string, recipientsOf?: string): SealPlan {
+  assertObject(options, 'the options')
+  assertSignal(options.signal)
   const { unstored = [], suite = 0x0478, frameLength = DEFAULT_FRAME_LENGTH } = options
+  assertArray(unstored, 'unstored')
   const context = withReserved(options.context ?? {}, application, recipientsOf)
   if (suite !== 0x0478 && suite !== 0x0578) {
     throw new InvalidInputError('suite must be 0x0478 or 0x0578: older suites can be opened, not sealed')

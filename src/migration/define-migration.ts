@@ -1,8 +1,8 @@
-import { describe } from '../bytes.ts'
-import { ConfigError, InvalidInputError } from '../errors.ts'
+import { assertObject } from '../bytes.ts'
+import { ConfigError } from '../errors.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { AnyRecord, FieldName, FieldValue } from '../records/record-types.ts'
-import { idColumns } from '../records/schema.ts'
+import { assertRecord, idColumns } from '../records/schema.ts'
 import type { OldFormat } from './old-format.ts'
 import type { OldCell } from './typed-text.ts'
 
@@ -39,6 +39,14 @@ export interface Migration {
   readonly columns: Readonly<Record<string, AnyColumnMigration>>
 }
 
+/** Refuses what `defineMigration` did not make. @throws InvalidInputError */
+export function assertMigration(migration: unknown): asserts migration is Migration {
+  assertObject(migration, 'a migration')
+  const { record, columns } = migration as Migration
+  assertObject(columns, 'the columns of a migration')
+  assertRecord(record)
+}
+
 /**
  * Declares the migration of a table: for each field, from which column it comes. Give it to `migrations` of the
  * configuration, and run it with `strongroom migrate`.
@@ -48,15 +56,13 @@ export interface Migration {
  */
 export function defineMigration<Schema extends AnyRecord>(
   record: Schema,
-  {
-    columns,
-  }: {
+  options: {
     readonly columns: { readonly [Name in FieldName<Schema>]?: ColumnMigration<NonNullable<FieldValue<Schema, Name>>> }
   },
 ): Migration {
-  if (typeof columns !== 'object' || columns === null) {
-    throw new InvalidInputError(`the columns of a migration must be an object, received ${describe(columns)}`)
-  }
+  assertObject(options, 'the options of a migration')
+  const { columns } = options
+  assertObject(columns, 'the columns of a migration')
   const given = columns as Migration['columns']
   const { columns: fields, indexes, name } = compileRecord(record)
   if (Object.keys(given).length === 0) throw new ConfigError(`the migration of ${name} has no columns`)

@@ -1,5 +1,6 @@
+import { assertMethods } from '../bytes.ts'
 import type { Table, TableIndex } from '../table.ts'
-import type { Migration } from './define-migration.ts'
+import { assertMigration, type Migration } from './define-migration.ts'
 import { findColumn, indexName, layoutOf, tagWidth } from './layout.ts'
 import { type SampleOptions, type SampleReport, sampleRows } from './sample.ts'
 import { looksSwitched, type MigrationState, migrationState } from './state.ts'
@@ -67,6 +68,8 @@ export async function planMigration(
   migration: Migration,
   options: SampleOptions = { rows: SAMPLE },
 ): Promise<MigrationPlan> {
+  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertMigration(migration)
   const described = await table.describe()
   const state = await migrationState(table, migration.record.name)
   const swapped = looksSwitched(migration, described, state)

@@ -1,8 +1,9 @@
+import { assertMethods, assertObject, assertSignal } from '../bytes.ts'
 import { type JobCounts, type JobProgress, NO_COUNTS } from '../job.ts'
 import type { JobOptions } from '../rotation/run-job.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Table } from '../table.ts'
-import type { Migration } from './define-migration.ts'
+import { assertMigration, type Migration } from './define-migration.ts'
 import { HeldJob } from './held-job.ts'
 import { assertAllowed, findMigrationJobs, type MigrationPhase, type MigrationStep } from './phase.ts'
 import type { RowCipher } from './rows.ts'
@@ -12,6 +13,14 @@ export interface MigrationParts {
   readonly cipher: RowCipher
   readonly table: Table
   readonly migration: Migration
+}
+
+/** Refuses what is no cipher, no table or no migration. @throws InvalidInputError */
+export function assertParts(parts: MigrationParts): void {
+  assertObject(parts, 'the parts of a migration')
+  assertMethods(parts.table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertMethods(parts.cipher, ['decryptSettled', 'encryptSettled'], 'cipher')
+  assertMigration(parts.migration)
 }
 
 /** How a step runs. */
@@ -44,10 +53,14 @@ const STALE_MS = 60_000
 /** Holds the job of a migration for one step. @throws MigrationStateError, JobBusyError, and what the step throws */
 export async function runStep(
   step: MigrationStep,
-  { table, migration }: MigrationParts,
+  parts: MigrationParts,
   options: MigrationOptions,
   work: (held: HeldJob) => Promise<StepEnd>,
 ): Promise<MigrationReport> {
+  assertParts(parts)
+  assertObject(options, 'the options')
+  assertSignal(options.signal)
+  const { table, migration } = parts
   const { staleMs = STALE_MS, signal } = options
   const record = migration.record.name
   signal?.throwIfAborted()

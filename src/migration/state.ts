@@ -1,3 +1,4 @@
+import { assertMethods, assertText } from '../bytes.ts'
 import { type JobCounts, NO_COUNTS } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Table, TableDescription } from '../table.ts'
@@ -28,6 +29,8 @@ export async function migrationState(
   record: string,
   staleMs: number = STALE_MS,
 ): Promise<MigrationState> {
+  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertText(record, 'record')
   const { now } = await findMigrationJobs(table, record, staleMs)
   if (now === undefined) {
     return { record, phase: 'none', next: 'run begins', state: 'none', seenAt: null, counts: NO_COUNTS, aside: [] }

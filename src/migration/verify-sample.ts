@@ -3,7 +3,7 @@ import { compareRows } from './compare.ts'
 import { layoutOf } from './layout.ts'
 import { assertAllowed } from './phase.ts'
 import { MovingRows } from './rows.ts'
-import type { MigrationParts } from './run-step.ts'
+import { assertParts, type MigrationParts } from './run-step.ts'
 import { looksSwitched, migrationState } from './state.ts'
 
 /** What a part of the rows says. It proves nothing of the others: a switch compares every row. */
@@ -25,10 +25,12 @@ const PAGE = 100
  * @throws MigrationStateError before the columns are there, TableError, SystemicFailureError
  */
 export async function verifySample(
-  { cipher, table, migration }: MigrationParts,
+  parts: MigrationParts,
   wanted: number,
   signal?: AbortSignal,
 ): Promise<VerifiedSample> {
+  assertParts(parts)
+  const { cipher, table, migration } = parts
   const state = await migrationState(table, migration.record.name)
   if (!['backfill', 'index', 'switch', 'catch-up', 'rollback', 'follow', 'rolled-back'].includes(state.phase))
     assertAllowed('verify', state.phase, state.record)

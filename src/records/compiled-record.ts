@@ -7,7 +7,7 @@ import type { FieldType } from '../index/field-type.ts'
 import type { AnyTransform } from '../index/transform.ts'
 import { plannedDistinct, resolveTransform } from '../index/transforms.ts'
 import type { Field, IndexOptions, Storage } from './field.ts'
-import { type CompoundIndexOptions, idColumns, indexList, type RecordSchema } from './schema.ts'
+import { assertRecord, type CompoundIndexOptions, idColumns, indexList, type RecordSchema } from './schema.ts'
 
 /** A column with everything decided that can be decided before the first row. */
 export interface Column {
@@ -54,6 +54,7 @@ export interface CompiledRecord {
 
 /** Checks a record as a whole and plans its indexes. @throws ConfigError */
 export function compileRecord(schema: RecordSchema): CompiledRecord {
+  assertRecord(schema)
   const { name, fields, options } = schema
   const storage = options.storage ?? 'text'
   const columns = Object.keys(fields).map((column, at) => compileColumn(column, at, fields[column] as Field, storage))

@@ -1,3 +1,4 @@
+import { assertOptions } from '../bytes.ts'
 import type { JsonValue } from '../format/json.ts'
 import type { Padding } from '../format/padding.ts'
 import type { ValueType } from '../format/typed-value.ts'
@@ -100,11 +101,12 @@ export function json<Value = JsonValue>(options?: Unindexed & { readonly nullabl
 export function json<Value = JsonValue>(
   options: Unindexed & { readonly nullable: true | 'visible' },
 ): Field<Value | null, Unindexed>
-export function json(options: Unindexed = {}): Field<unknown, Unindexed> {
-  return { type: 'json', options }
+export function json(options?: Unindexed): Field<unknown, Unindexed> {
+  return field<unknown, Unindexed>('json', options)
 }
 
 function field<Value, Options extends FieldOptions>(type: ValueType, options?: Options) {
+  assertOptions(options, `the options of ${type}()`)
   const made: Field<Nullable<Value, Options>, Options> = { type, options: options ?? ({} as Options) }
   return made
 }

@@ -1,4 +1,4 @@
-import { describe } from '../bytes.ts'
+import { assertArray, describe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { AllowedState } from '../keys/states.ts'
 import { inspectRow, isOldRow, type RowInspection, type Writing } from './inspect-row.ts'
@@ -77,7 +77,7 @@ export class RecordCipher<Schema extends AnyRecord> {
    * @throws KeyUnavailableError when a key is suspended or compromised and that is not allowed
    */
   decrypt<Row extends Identity<Schema>>(row: Row, options: DecryptOptions = {}): DecryptedRow<Schema, Row> {
-    return this.#reader.decrypt(asRow(row), options.allow ?? NOTHING_ALLOWED) as DecryptedRow<Schema, Row>
+    return this.#reader.decrypt(asRow(row), allowedBy(options)) as DecryptedRow<Schema, Row>
   }
 
   /** Encrypts many rows, making and loading every key they need. All or nothing. @throws as `encrypt`, KmsError, KeyStoreError */
@@ -119,7 +119,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     rows: readonly Row[],
     options: DecryptOptions = {},
   ): Promise<Settled<DecryptedRow<Schema, Row>>[]> {
-    const allow = options.allow ?? NOTHING_ALLOWED
+    const allow = allowedBy(options)
     return decryptRows(
       asRows(rows),
       this.#batch((row) => this.#reader.decrypt(row, allow)),
@@ -139,6 +139,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     value: SearchedValue<Schema, Name>,
     options: SearchOptions<Schema> = {} as SearchOptions<Schema>,
   ): BlindIndex[] {
+    asOptions(options)
     const index = this.#open.indexes.find(name)
     this.#open.indexes.assertFast(index)
     const keys = this.#open.keyring.searchable(this.#searchScope(name, options.tenant))
@@ -154,6 +155,8 @@ export class RecordCipher<Schema extends AnyRecord> {
     values: readonly SearchedValue<Schema, Name>[],
     options: SearchOptions<Schema> = {} as SearchOptions<Schema>,
   ): Promise<BlindIndex[]> {
+    assertArray(values, 'values')
+    asOptions(options)
     const scope = this.#searchScope(name, options.tenant)
     if (!this.#open.keyring.holdsSearch(scope)) await this.#open.keyring.loadScope('index', scope)
     const index = this.#open.indexes.find(name)
@@ -174,6 +177,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     value: SearchedValue<Schema, Name>,
   ): Row[] {
     const index = this.#open.indexes.find(name)
+    assertArray(rows, 'rows')
     return rows.filter((row) => this.#open.indexes.matches(index, asRow(row), value))
   }
 
@@ -202,7 +206,7 @@ export class RecordCipher<Schema extends AnyRecord> {
    */
   reencrypt<Row extends Identity<Schema>>(row: Row, options: DecryptOptions = {}): Row {
     const input = asRow(row)
-    return this.#rewritten(input, this.#open.identifier.identify(input), options.allow ?? NOTHING_ALLOWED) as Row
+    return this.#rewritten(input, this.#open.identifier.identify(input), allowedBy(options)) as Row
   }
 
   /** As `reencrypt` for many rows, loading every key they need. */
@@ -210,7 +214,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     rows: readonly Row[],
     options: DecryptOptions = {},
   ): Promise<Row[]> {
-    const allow = options.allow ?? NOTHING_ALLOWED
+    const allow = allowedBy(options)
     return encryptRows(asRows(rows), { ...this.#reencryption(allow, false), readsCiphertexts: true }) as Promise<Row[]>
   }
 
@@ -224,7 +228,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     rows: readonly Row[],
     options: DecryptOptions = {},
   ): Promise<Settled<Row>[]> {
-    const allow = options.allow ?? NOTHING_ALLOWED
+    const allow = allowedBy(options)
     return rewriteRows(asRows(rows), this.#reencryption(allow, true)) as Promise<Settled<Row>[]>
   }
 
@@ -309,6 +313,16 @@ export class RecordCipher<Schema extends AnyRecord> {
       scopesOf: this.#scopes(),
     }
   }
+}
+
+function allowedBy(options: DecryptOptions): readonly AllowedState[] {
+  return asOptions(options).allow ?? NOTHING_ALLOWED
+}
+
+/** Costs nothing: it stands in front of every row. */
+function asOptions<Options>(options: Options): Options & object {
+  if (typeof options === 'object' && options !== null) return options
+  throw new InvalidInputError(`the options must be an object, received ${describe(options)}`)
 }
 
 function asRow(row: unknown): UnknownRow {

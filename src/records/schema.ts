@@ -1,4 +1,4 @@
-import { describe } from '../bytes.ts'
+import { assertObject, assertText, describe } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import { assertPadding } from '../format/padding.ts'
 import type { Field, FieldOptions, IndexOptions, Storage } from './field.ts'
@@ -57,9 +57,7 @@ export function defineRecord<
     ({ readonly id: string | readonly [string, ...string[]] } | { readonly unbound: true }),
 >(name: Name, fields: Fields, options: Options): RecordSchema<Name, Fields, Options> {
   assertName(name, 'a record')
-  if (typeof fields !== 'object' || fields === null) {
-    throw new InvalidInputError(`the fields of a record must be an object, received ${describe(fields)}`)
-  }
+  assertObject(fields, 'the fields of a record')
   if (typeof options !== 'object' || options === null) {
     throw new InvalidInputError(
       `the options of a record must be an object such as { id: 'id' }, received ${describe(options)}`,
@@ -70,6 +68,13 @@ export function defineRecord<
   for (const column of names) assertField(name, column, fields[column] as Field)
   assertIdentity(name, names, options)
   return { name, fields, options }
+}
+
+/** Refuses what `defineRecord` would not have made. @throws InvalidInputError, ConfigError */
+export function assertRecord(record: unknown): asserts record is RecordSchema {
+  assertObject(record, 'a record')
+  const { name, fields, options } = record as RecordSchema
+  defineRecord(name, fields, options as { unbound: true })
 }
 
 /** The id columns of a record, as a list. */
@@ -98,16 +103,18 @@ function assertField(record: string, column: string, field: Field): void {
   if (typeof field !== 'object' || field === null || typeof field.type !== 'string') {
     throw new ConfigError(`${where} must be made by text(), integer(), date() and so on, received ${describe(field)}`)
   }
-  if (typeof field.options !== 'object' || field.options === null) {
-    throw new InvalidInputError(`the options of ${where} must be an object, received ${describe(field.options)}`)
+  assertObject(field.options, `the options of ${where}`)
+  const { padding, state = 'encrypted', until, nullable = false } = field.options
+  if (typeof nullable !== 'boolean' && nullable !== 'visible') {
+    throw new InvalidInputError(`nullable of ${where} must be true, false or 'visible', received ${describe(nullable)}`)
   }
-  const { padding, state = 'encrypted', until } = field.options
   assertStorage(where, field.options.storage)
   for (const index of indexList(field.options)) {
     if (typeof index !== 'object' || index === null) {
       throw new InvalidInputError(`an index of ${where} must be an object with a column, received ${describe(index)}`)
     }
     assertName(index.column, `an index column of ${where}`)
+    assertIndexOptions(index, where)
   }
   if (padding !== undefined) assertPadding(padding)
   if (!['encrypted', 'migrating', 'plaintext'].includes(state)) {
@@ -115,6 +122,22 @@ function assertField(record: string, column: string, field: Field): void {
   }
   if (state === 'migrating' && (until === undefined || Number.isNaN(new Date(until).getTime()))) {
     throw new ConfigError(`${where} is migrating: say until when, as \`until: '2027-01-31'\``)
+  }
+}
+
+/** What is compared with one word, so that another word would pass for the default. */
+function assertIndexOptions({ scope, nulls, unique }: Omit<IndexOptions, 'column'>, where: string): void {
+  for (const [option, value, words] of [
+    ['scope', scope, ['tenant', 'global']],
+    ['nulls', nulls, ['random', 'null']],
+    ['unique', unique, [true, false]],
+  ] as const) {
+    if (value !== undefined && !(words as readonly unknown[]).includes(value)) {
+      const received = typeof value === 'string' ? JSON.stringify(value) : describe(value)
+      throw new InvalidInputError(
+        `${option} of an index of ${where} must be ${words.join(' or ')}, received ${received}`,
+      )
+    }
   }
 }
 
@@ -126,13 +149,23 @@ function assertStorage(where: string, storage: unknown): void {
 
 function assertIdentity(record: string, fields: readonly string[], options: RecordOptions): void {
   assertStorage(`record ${record}`, options.storage)
-  for (const column of Object.keys(options.indexes ?? {})) assertName(column, `an index column of record ${record}`)
+  const { indexes = {}, unbound = false } = options
+  assertObject(indexes, `the indexes of record ${record}`)
+  for (const [column, index] of Object.entries(indexes)) {
+    assertName(column, `an index column of record ${record}`)
+    assertObject(index, `the index ${column} of record ${record}`)
+    assertIndexOptions(index, `record ${record}`)
+  }
+  if (typeof unbound !== 'boolean') {
+    throw new InvalidInputError(`unbound of record ${record} must be true or false, received ${describe(unbound)}`)
+  }
   const { plain } = options
   if (plain !== undefined && plain !== 'all' && !Array.isArray(plain)) {
     throw new InvalidInputError(
       `plain of record ${record} must be a list of columns or 'all', received ${describe(plain)}`,
     )
   }
+  if (Array.isArray(plain)) for (const column of plain) assertText(column, `a plain column of record ${record}`)
   const ids = idColumns(options)
   if (ids.length === 0 && options.unbound !== true) {
     throw new ConfigError(`record ${record} needs \`id\`: the column of its primary key, to which every value is bound`)

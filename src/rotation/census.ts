@@ -1,3 +1,4 @@
+import { assertMethods, assertObject } from '../bytes.ts'
 import { FIELD_FORMAT, HEADER_LENGTH, keyIdOfHead, TEXT_HEAD_LENGTH, TEXT_PREFIX } from '../format/field.ts'
 import type { KeyState, KeyStore } from '../key-store.ts'
 import { indexVersion } from '../keys/index-key.ts'
@@ -62,6 +63,9 @@ export interface CensusOptions {
  * @throws TableError (`ERR_TABLE`)
  */
 export async function census(schema: AnyRecord, table: Table, options: CensusOptions): Promise<Census> {
+  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertObject(options, 'the options')
+  assertMethods(options.store, ['get', 'findActive'], 'store')
   const { columns, indexes, name } = compileRecord(schema)
   const { app, store, now = new Date() } = options
   const { tenant } = schema.options

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { assertMethods, assertObject, assertSignal } from '../bytes.ts'
 import { InvalidInputError, SystemicFailureError } from '../errors.ts'
 import { type Job, type JobCounts, NO_COUNTS } from '../job.ts'
 import type { JobQueue } from '../job-queue.ts'
@@ -33,6 +34,11 @@ export async function reencryptOnWorkers<Schema extends AnyRecord>(
   queue: JobQueue,
   options: ReencryptOnWorkersOptions = {},
 ): Promise<JobReport> {
+  assertMethods(cipher, ['reencryptSettled'], 'cipher')
+  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertMethods(queue, ['send', 'work'], 'queue')
+  assertObject(options, 'the options')
+  assertSignal(options.signal)
   const { ranges = DEFAULT_RANGES, ...job } = options
   if (!Number.isSafeInteger(ranges) || ranges < 2 || ranges > MAX_RANGES) {
     throw new InvalidInputError(`ranges must be a whole number from 2 to ${MAX_RANGES}`)

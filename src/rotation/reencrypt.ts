@@ -1,3 +1,4 @@
+import { assertMethods, assertObject, assertSignal } from '../bytes.ts'
 import type { AllowedState } from '../keys/states.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { RecordCipher } from '../records/record-cipher.ts'
@@ -28,6 +29,10 @@ export async function reencryptTable<Schema extends AnyRecord>(
   table: Table,
   options: ReencryptOptions = {},
 ): Promise<JobReport> {
+  assertMethods(cipher, ['reencryptSettled'], 'cipher')
+  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertObject(options, 'the options')
+  assertSignal(options.signal)
   const { allow = [], ...job } = options
   const columns = storedColumns(cipher.schema)
   const rows = async (page: readonly TableRow[]) => {

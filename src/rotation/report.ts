@@ -1,3 +1,4 @@
+import { assertMethods, assertObject } from '../bytes.ts'
 import type { JobKind, JobState } from '../job.ts'
 import type { KeyPurpose, KeyState, KeyStore } from '../key-store.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
@@ -46,6 +47,8 @@ const STALE_MS = 60_000
  * @throws KeyRecordError, KeyStoreError, TableError (`ERR_TABLE`)
  */
 export async function rotationReport(parts: ReportParts, keys: KeyManager): Promise<Proved<RotationReport>> {
+  assertObject(parts, 'the parts of a report')
+  assertMethods(keys, ['list', 'proveReport'], 'keys')
   const { name, store, records = {}, tables = {} } = parts
   const at = new Date()
   const counted: Census[] = []

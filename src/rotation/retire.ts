@@ -1,3 +1,4 @@
+import { assertMethods, assertObject } from '../bytes.ts'
 import { InvalidInputError, KeyStateError } from '../errors.ts'
 import type { KeyPurpose, KeyState } from '../key-store.ts'
 import type { KeyInfo } from '../keys/key-info.ts'
@@ -71,6 +72,9 @@ export async function retireVerdict(
   id: string,
   options: RetireOptions = {},
 ): Promise<RetireVerdict> {
+  assertObject(parts, 'the parts')
+  assertMethods(keys, ['get', 'list', 'retire', 'destroy'], 'keys')
+  assertObject(options, 'the options')
   const { now = new Date(), override = [] } = options
   assertOptions(options)
   const key = await keys.get(id)

@@ -1,3 +1,4 @@
+import { assertArray, assertMethods, assertObject } from '../bytes.ts'
 import type { ShredLedger } from '../key-store.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Proved } from '../keys/report-proof.ts'
@@ -80,6 +81,9 @@ export async function shred(
   scope: KeyScope,
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
+  assertObject(parts, 'the parts')
+  assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
+  assertObject(options, 'the options')
   const shredded = await keys.shred(scope, options)
   const gone = { ...options, shredded: new Set(shredded.map(({ id }) => id)) }
   const tables: ClearedTable[] = []
@@ -101,6 +105,9 @@ export async function shredExpired(
   keys: KeyManager,
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
+  assertObject(parts, 'the parts')
+  assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
+  assertObject(options, 'the options')
   const shredded = await keys.shredExpired(options)
   return receipt(parts, keys, { scope: EXPIRED, keys: shredded, tables: [], unseen: [], missed: [] }, options)
 }
@@ -111,6 +118,9 @@ export async function replayShreds(
   keys: KeyManager,
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
+  assertObject(parts, 'the parts')
+  assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
+  assertObject(options, 'the options')
   const shredded = await keys.replayShreds(options)
   const missed =
     shredded.length === 0
@@ -124,10 +134,13 @@ export async function replayShreds(
  * that opens it, wrapped by the KMS: as long as such a backup and that KMS key exist, somebody with both can read.
  */
 export function finality(
-  { scope, keys, tables, unseen }: Pick<ShredReceipt, 'scope' | 'keys' | 'tables' | 'unseen'>,
+  receipt: Pick<ShredReceipt, 'scope' | 'keys' | 'tables' | 'unseen'>,
   backups: BackupPolicy | undefined,
   now: Date,
 ): Finality {
+  assertObject(receipt, 'the receipt')
+  const { scope, keys, tables, unseen } = receipt
+  for (const [name, list] of Object.entries({ keys, tables, unseen })) assertArray(list, name)
   const open = unfinished(tables, unseen)
   if (keys.length === 0 && scope !== EXPIRED && scope !== LEDGER) {
     open.unshift('no key of this scope was found: nothing was erased')

@@ -1,3 +1,4 @@
+import { assertMethods, assertObject } from '../bytes.ts'
 import { InvalidInputError, SystemicFailureError } from '../errors.ts'
 import type { Job } from '../job.ts'
 import type { JobQueue, RangeTask } from '../job-queue.ts'
@@ -41,8 +42,14 @@ export async function workOnRanges(
   room: WorkerRoom,
   tables: Readonly<Record<string, Table | undefined>>,
   queue: JobQueue,
-  { signal, onRange, ...options }: WorkerOptions,
+  workerOptions: WorkerOptions,
 ): Promise<void> {
+  assertObject(room, 'room')
+  assertObject(tables, 'tables')
+  assertMethods(queue, ['send', 'work'], 'queue')
+  assertObject(workerOptions, 'the options')
+  const { signal, onRange, ...options } = workerOptions
+  assertMethods(signal, ['throwIfAborted', 'addEventListener'], 'signal')
   const end = new AbortController()
   let systemic: SystemicFailureError | undefined
   const handle = async (task: RangeTask): Promise<void> => {

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
 import { assertMac, hmac256, malformed, paddedBase64, plaintextOf, strictBase64 } from './decipher.ts'
@@ -17,7 +18,9 @@ const BLOCK = 16
  * @param keys of 32 bytes as base64url; each is tried, as the format names none, and the first one seals in a rollback
  * @throws InvalidInputError when one is not such a key
  */
-export function fernetFormat({ keys }: { readonly keys: readonly string[] }): OldFormat {
+export function fernetFormat(options: { readonly keys: readonly string[] }): OldFormat {
+  assertObject(options, 'the options')
+  const { keys } = options
   if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of Fernet keys')
   const pairs = keys.map(keyPair)
   return {

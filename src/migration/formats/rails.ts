@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createHash, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { deflateSync, inflateSync } from 'node:zlib'
+import { assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
 import { hmac256, MAX_STORED, malformed, openGcm, plaintextOf, sealGcm, strictBase64 } from './decipher.ts'
@@ -32,7 +33,9 @@ const MAX_PLAINTEXT = 16 * 1024 * 1024
  *
  * @throws InvalidInputError when an option is not one
  */
-export function railsFormat({ keys, salt, digest = 'sha256', deterministic = false }: RailsOptions): OldFormat {
+export function railsFormat(options: RailsOptions): OldFormat {
+  assertObject(options, 'the options')
+  const { keys, salt, digest = 'sha256', deterministic = false } = options
   if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of the keys of Rails')
   if (typeof salt !== 'string') throw new InvalidInputError('salt must be the key_derivation_salt of Rails')
   if (digest !== 'sha256' && digest !== 'sha1') throw new InvalidInputError('digest must be sha256 or sha1')

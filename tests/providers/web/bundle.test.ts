@@ -41,7 +41,8 @@ describe('the file that browsers load', () => {
     runInContext(await bundleForBrowser('iife'), context)
     const failed = runInContext(
       `(async () => {
-        const kms = { name: 'n', keyId: 'k', wrap: async () => ({ provider: 'n', keyId: 'k', ciphertext: new Uint8Array(1) }) }
+        const wrapped = { provider: 'n', keyId: 'k', ciphertext: new Uint8Array(1) }
+        const kms = { name: 'n', keyId: 'k', wrap: async () => wrapped, unwrap() {}, accepts: () => true }
         return strongroom.sealMessage(kms, 'x').catch(({ code, message }) => code + ' ' + message)
       })()`,
       context,
