@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/program.ts'
 import { capture } from '../cli/capture.ts'
 import { projectRoot } from '../docs/markdown.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 
 const EXAMPLE = `${projectRoot}docs/examples/customer-service`
 const CONFIG = ['--config', `${EXAMPLE}/strongroom.config.ts`]
@@ -22,7 +22,7 @@ const REFRESH_MS = 1000
 const ada = { name: 'Canary Lovelace', email: 'Canary@Analytical.example', notes: 'canary: calls in the evening' }
 const alan = { name: 'Canary Turing', email: 'turing@bombe.example', notes: null }
 
-let postgres: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let app: ChildProcess
@@ -32,8 +32,8 @@ let globex: string
 let adaId: string
 
 beforeAll(async () => {
-  postgres = await startPostgres()
-  pool = new pg.Pool({ connectionString: postgres.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
   await pool.query(readFileSync(`${EXAMPLE}/schema.sql`, 'utf8'))
   folder = mkdtempSync(join(tmpdir(), 'strongroom-example-'))
   Object.assign(process.env, environment())
@@ -52,12 +52,12 @@ afterAll(async () => {
   app.kill('SIGKILL')
   for (const name of Object.keys(environment())) delete process.env[name]
   await pool.end()
-  await postgres.stop()
+  await database.drop()
   rmSync(folder, { recursive: true, force: true })
 })
 
 const environment = () => ({
-  DATABASE_URL: postgres.connectionString,
+  DATABASE_URL: database.connectionString,
   STRONGROOM_KEY_FILE: join(folder, 'strongroom.key'),
   PORT: '0',
 })

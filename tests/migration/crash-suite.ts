@@ -13,8 +13,6 @@ import { type Customer, createCustomers, customer, decrypted, insertCustomers, p
 
 const SLOW = process.env.STRONGROOM_SLOW === '1'
 const SEED = Number(process.env.STRONGROOM_SEED ?? 20_261_127)
-/** The ordinary run kills migrations in tests/rotation/crash.test.ts, beside every other operation. */
-const KILLS = Number(process.env.STRONGROOM_KILLS ?? (SLOW ? 60 : 0))
 const ROWS = 120
 /** Behind a kill, a job may be taken over after its holder was silent for so long. */
 const STALE_MS = 1050
@@ -57,8 +55,14 @@ const CYCLE: readonly (readonly [Step, Mode])[] = SLOW
       ['clean', 'new'],
     ]
 
-/** Whatever is killed in a migration, and whenever, nothing is lost: in any database. */
-export function testCrashes(start: () => Promise<AppDatabase>): void {
+/**
+ * Whatever is killed in a migration, and whenever, nothing is lost: in any database.
+ *
+ * @param often kills of the long run; the ordinary one kills migrations in tests/rotation/crash.test.ts, beside every
+ *   other operation
+ */
+export function testCrashes(start: () => Promise<AppDatabase>, often: number): void {
+  const KILLS = Number(process.env.STRONGROOM_KILLS ?? (SLOW ? often : 0))
   let app: AppDatabase
   let folder: string
   let room: Room

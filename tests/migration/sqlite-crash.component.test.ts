@@ -5,4 +5,4 @@ import { testCrashes } from './crash-suite.ts'
 
 const missing = openNodeSqlite === undefined ? BETTER_SQLITE3_MISSING : undefined
 
-describeComponent('in SQLite', missing, () => testCrashes(sqliteApp))
+describeComponent('in SQLite', missing, () => testCrashes(sqliteApp, 40))

@@ -4,23 +4,23 @@ import { postgresTable } from '../../providers/postgres/index.ts'
 import { TableError } from '../../src/errors.ts'
 import { type JobOptions, type JobWork, runJob } from '../../src/rotation/run-job.ts'
 import type { Table, TableRow } from '../../src/table.ts'
-import { startPostgres, type TestPostgres } from '../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 
 const ROWS = 50
 const BATCH = 10
 
-let server: TestPostgres
+let database: TestDatabase
 let pool: pg.Pool
 let table: Table
 let said: string[]
 
 beforeAll(async () => {
-  server = await startPostgres()
-  pool = new pg.Pool({ connectionString: server.connectionString })
+  database = await createDatabase()
+  pool = new pg.Pool({ connectionString: database.connectionString })
 })
 afterAll(async () => {
   await pool.end()
-  await server.stop()
+  await database.drop()
 })
 beforeEach(async () => {
   await pool.query(`drop table if exists numbers, strongroom_jobs;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { type EncryptedInstance, encryptedAttributes, encryptedModel } from '../../../providers/sequelize/index.ts'
 import { bytes, date, defineRecord, openStrongroom, text } from '../../../src/index.ts'
-import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
+import { createDatabase, type TestDatabase } from '../../fixtures/postgres-database.ts'
 
 const record = defineRecord(
   'members',
@@ -28,7 +28,7 @@ interface Columns {
 }
 type Member = EncryptedInstance<typeof record, Columns>
 
-let postgres: TestPostgres
+let database: TestDatabase
 let sequelize: Sequelize
 let room: Awaited<ReturnType<typeof open>>
 const open = () =>
@@ -52,14 +52,14 @@ function define(on: Sequelize, options: object = {}) {
 }
 
 beforeAll(async () => {
-  postgres = await startPostgres()
+  database = await createDatabase()
   room = await open()
-  sequelize = new Sequelize(postgres.connectionString, { logging: false })
+  sequelize = new Sequelize(database.connectionString, { logging: false })
 })
 afterAll(async () => {
   await sequelize?.close()
   await room?.close()
-  await postgres?.stop()
+  await database?.drop()
 })
 
 const row = (number: number) => ({
@@ -88,7 +88,7 @@ describe('a table with keys of two columns, other names, bytes, versions and del
     return { email, born, key: secret, ...changes }
   }
   const stored = async () => {
-    const [rows] = await new Sequelize(postgres.connectionString, { logging: false }).query('select * from members')
+    const [rows] = await new Sequelize(database.connectionString, { logging: false }).query('select * from members')
     return rows as { email: Uint8Array; email_tag: Uint8Array }[]
   }
 
@@ -194,7 +194,7 @@ describe('a table with keys of two columns, other names, bytes, versions and del
 
   test('may be read with short aliases, and written with literals alone', async () => {
     const options = { logging: false, minifyAliases: true, dialectOptions: { prependSearchPath: false } } as const
-    const other = new Sequelize(postgres.connectionString, options)
+    const other = new Sequelize(database.connectionString, options)
     try {
       const { Member } = define(other)
       Member.hasMany(Member, { as: 'same', foreignKey: 'club', sourceKey: 'club', constraints: false })
@@ -207,7 +207,7 @@ describe('a table with keys of two columns, other names, bytes, versions and del
   })
 
   test('refuses plaintext where the database would take backslashes for escapes', async () => {
-    const other = new Sequelize(postgres.connectionString, { logging: false, standardConformingStrings: false })
+    const other = new Sequelize(database.connectionString, { logging: false, standardConformingStrings: false })
     try {
       define(other)
       const sql = `update members set visits = length('\\'), email = ''' || 'plain')`
