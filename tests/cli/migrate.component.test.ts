@@ -1,22 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { run } from '../../src/cli/program.ts'
 import { describeComponent } from '../components/component.ts'
 import { MARIADB_MISSING } from '../fixtures/mariadb.ts'
 import { BETTER_SQLITE3_MISSING } from '../fixtures/sqlite.ts'
 import { type AppDatabase, mariadbApp, sqliteApp } from '../migration/app-database.ts'
-import { createCustomers, type Room } from '../migration/customers.ts'
-import { capture } from './capture.ts'
+import { customersConfig, type TablePlace } from './customers-config.ts'
 
 const ROWS = 60
 
-/** How a configuration reaches the table, as the lines that import and the expression. */
-interface Place {
+interface Place extends TablePlace {
   readonly start: () => Promise<AppDatabase>
-  readonly imports: string
-  readonly table: (url: string) => string
   /** What the plan shows of the rename and of the drop. */
   readonly plan: readonly (string | RegExp)[]
 }
@@ -46,46 +39,19 @@ const Database = createRequire(${JSON.stringify(resolve('tests/components/sqlite
   ],
 }
 
-function testCommand({ start, imports, table, plan }: Place): void {
+function testCommand({ start, plan, ...place }: Place): void {
   let app: AppDatabase
-  let folder: string
-  let room: Room
+  let customers: Awaited<ReturnType<typeof customersConfig>>
   beforeAll(async () => {
     app = await start()
-    folder = mkdtempSync(join(tmpdir(), 'strongroom-migrate-'))
-    room = await createCustomers(app, folder, ROWS)
-    writeFileSync(
-      join(folder, 'strongroom.config.ts'),
-      `import { date, defineMigration, defineRecord, defineStrongroom, text } from 'strongroom'
-import { fileKeyStore } from 'strongroom/file'
-import { rawAes } from 'strongroom/raw'
-${imports}
-const customers = defineRecord('customers', {
-  email: text({ index: { column: 'email_index', transform: 'email', rows: 100_000 } }),
-  birthDate: date({ nullable: true }),
-}, { id: 'id', tenant: 'tenant' })
-export default defineStrongroom({
-  name: 'migration',
-  kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
-  store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
-  records: { customers },
-  tables: { customers: ${table(app.url)} },
-  migrations: { customers: defineMigration(customers, { columns: { email: { from: 'email' }, birthDate: { from: 'born' } } }) },
-})
-`,
-    )
+    customers = await customersConfig(app, ROWS, place)
   }, 60_000)
   afterAll(async () => {
-    await room.close()
+    await customers.remove()
     await app.stop()
-    rmSync(folder, { recursive: true, force: true })
   })
 
-  async function strongroom(...args: string[]) {
-    const { streams, written } = capture()
-    const code = await run([...args, '--config', join(folder, 'strongroom.config.ts')], streams)
-    return { code, ...written }
-  }
+  const strongroom = (...args: string[]) => customers.strongroom(...args)
   const names = async () => Object.keys((await app.query('select * from customers limit 1'))[0] as object)
 
   test('plans, and changes nothing', async () => {

@@ -1,55 +1,27 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { run } from '../../src/cli/program.ts'
 import { type AppDatabase, postgresApp } from '../migration/app-database.ts'
-import { createCustomers, type Room } from '../migration/customers.ts'
-import { capture } from './capture.ts'
+import { customersConfig } from './customers-config.ts'
 
 const ROWS = 120
+const POSTGRES = {
+  imports: `import { postgresTable } from 'strongroom/postgres'`,
+  table: (url: string) => `postgresTable({ connectionString: ${JSON.stringify(url)}, table: 'customers' })`,
+}
 
 let app: AppDatabase
-let folder: string
-let room: Room
+let customers: Awaited<ReturnType<typeof customersConfig>>
 
 beforeAll(async () => {
   app = await postgresApp()
-  folder = mkdtempSync(join(tmpdir(), 'strongroom-migrate-'))
-  room = await createCustomers(app, folder, ROWS)
+  customers = await customersConfig(app, ROWS, POSTGRES)
   await app.query('analyze customers')
-  writeFileSync(
-    join(folder, 'strongroom.config.ts'),
-    `import { date, defineMigration, defineRecord, defineStrongroom, text } from 'strongroom'
-import { fileKeyStore } from 'strongroom/file'
-import { postgresTable } from 'strongroom/postgres'
-import { rawAes } from 'strongroom/raw'
-const customers = defineRecord('customers', {
-  email: text({ index: { column: 'email_index', transform: 'email', rows: 100_000 } }),
-  birthDate: date({ nullable: true }),
-}, { id: 'id', tenant: 'tenant' })
-export default defineStrongroom({
-  name: 'migration',
-  kms: rawAes({ namespace: 'test', name: 'one', key: Buffer.alloc(32, 7) }),
-  store: fileKeyStore({ path: ${JSON.stringify(join(folder, 'keys'))} }),
-  records: { customers },
-  tables: { customers: postgresTable({ connectionString: ${JSON.stringify(app.url)}, table: 'customers' }) },
-  migrations: { customers: defineMigration(customers, { columns: { email: { from: 'email' }, birthDate: { from: 'born' } } }) },
-})
-`,
-  )
 })
 afterAll(async () => {
-  await room.close()
+  await customers.remove()
   await app.stop()
-  rmSync(folder, { recursive: true, force: true })
 })
 
-async function strongroom(...args: string[]) {
-  const { streams, written } = capture()
-  const code = await run([...args, '--config', join(folder, 'strongroom.config.ts')], streams)
-  return { code, ...written }
-}
+const strongroom = (...args: string[]) => customers.strongroom(...args)
 const shape = () =>
   app.query(`select column_name, is_nullable from information_schema.columns where table_name = 'customers' order by 1`)
 
