@@ -24,6 +24,7 @@ import type {
 import { changedRows, type Database, type LooseDatabase, type Query } from './database.ts'
 import { type AnyEncryptedTable, decryptNested, type NestedRow } from './nested.ts'
 import type { NewRow, RowChanges, RowKey } from './row-types.ts'
+import { WrittenValue } from './written-value.ts'
 
 /**
  * What stands between the application and a Drizzle table with encrypted columns.
@@ -201,7 +202,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     const stored = row as Record<string, unknown>
     for (const name of this.#encrypted) {
       const value = stored[name]
-      if (value !== undefined && value !== null) stored[name] = StoredValue.wrap(value as string)
+      if (value !== undefined && value !== null) stored[name] = WrittenValue.of(value as string)
     }
     return stored
   }

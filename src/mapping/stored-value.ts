@@ -11,7 +11,7 @@ const SHOWN = '[encrypted]'
 export class StoredValue {
   readonly #value: string | Uint8Array
 
-  private constructor(value: string | Uint8Array) {
+  protected constructor(value: string | Uint8Array) {
     this.#value = value
   }
 
