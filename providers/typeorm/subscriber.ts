@@ -19,13 +19,22 @@ import { RowBatch } from './row-batch.ts'
 
 type Entity = Record<string, unknown>
 
+/** Entities of one query runner, and what is encrypted of them. */
+interface Announced {
+  readonly entities: Entity[]
+  readonly rows: AnyRow[]
+  /** Is there when all of them are encrypted. */
+  readonly done: Promise<void>
+}
+
 /** Encrypts entities before TypeORM writes them, decrypts those it loads, and reads every statement before it runs. */
 export class EncryptingSubscriber implements EntitySubscriberInterface {
   readonly #record: MappedRecord
   readonly #metadata: EntityMetadata
   readonly #named: NamedTable
   readonly #loads: RowBatch
-  readonly #writes: RowBatch
+  /** Entities that are announced in this turn, to be encrypted together. */
+  readonly #announced = new Map<InFlight, Announced>()
 
   constructor(dataSource: DataSource, metadata: EntityMetadata, record: MappedRecord) {
     this.#record = record
@@ -34,7 +43,6 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     const columns = metadata.columns.map(({ propertyPath, databaseName }) => [propertyPath, databaseName] as const)
     this.#named = { record, table: metadata.tableName, columns: new Map(columns) }
     this.#loads = new RowBatch((rows) => record.cipher.decryptMany(rows))
-    this.#writes = new RowBatch((rows) => record.cipher.encryptMany(rows))
     for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
       if (!this.#named.columns.has(name)) throw new ConfigError(`entity ${metadata.name} has no column ${name}`)
     }
@@ -119,25 +127,39 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     assertStatement(query, parameters, this.#named)
   }
 
-  /** Encrypts an entity for writing. When that fails, all entities of the same write get their values back. */
+  /** Encrypts an entity for writing, with all that are announced with it. When that fails, all of them get their values back. */
   #write(entity: Entity, flight: InFlight, rowOf: () => AnyRow): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const failed = (reason: unknown) => {
-        flight.end()
-        void flight.settle().then(() => reject(reason))
-      }
-      const done = (encrypted: AnyRow) => {
-        this.#replace(entity, encrypted, flight)
-        flight.end()
-        resolve()
-      }
+    let row: AnyRow
+    try {
+      row = rowOf()
+    } catch (error) {
+      return flight.settle().then(() => Promise.reject(error))
+    }
+    let announced = this.#announced.get(flight)
+    if (announced === undefined) {
+      const entities: Entity[] = []
+      const rows: AnyRow[] = []
       flight.begin()
-      try {
-        this.#writes.add(rowOf(), done, failed)
-      } catch (error) {
-        failed(error)
-      }
-    })
+      announced = { entities, rows, done: this.#encrypt(flight, entities, rows) }
+      this.#announced.set(flight, announced)
+    }
+    announced.entities.push(entity)
+    announced.rows.push(row)
+    return announced.done
+  }
+
+  async #encrypt(flight: InFlight, entities: readonly Entity[], rows: readonly AnyRow[]): Promise<void> {
+    try {
+      await undefined // TypeORM announces the other entities in the same turn.
+      this.#announced.delete(flight)
+      const encrypted = await this.#record.cipher.encryptMany(rows)
+      for (const [at, entity] of entities.entries()) this.#replace(entity, encrypted[at] as AnyRow, flight)
+    } catch (error) {
+      flight.end()
+      await flight.settle()
+      throw error
+    }
+    flight.end()
   }
 
   /** What is to be encrypted of a changed entity. */
