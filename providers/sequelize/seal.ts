@@ -1,9 +1,9 @@
 import { BulkRecordError, AggregateError as BulkRecordErrors, type Model, Op, type Transaction, Utils } from 'sequelize'
 import { InvalidInputError } from '../../src/errors.ts'
-import type { AnyRow } from '../../src/mapping/mapped-record.ts'
+import type { AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertSameRow, hasIdentity, identityOf } from './identity.ts'
 import type { Encrypted } from './registry.ts'
-import { Sealed } from './sealed.ts'
+import { Sealed, type SealedRow } from './sealed.ts'
 import { demanded } from './where.ts'
 
 /** The options of Sequelize that matter to a write. They are those of its call, and Sequelize goes on with what is set in them. */
@@ -138,13 +138,19 @@ export function unseal({ record }: Encrypted, instance: Model): void {
 }
 
 function place({ record }: Encrypted, instance: Model, stored: AnyRow, plain: AnyRow, names: readonly string[]): void {
-  const before = identityOf(record.identity, instance)
-  const assertCurrent = () => {
-    if (!hasIdentity(record.identity, instance, before)) throw record.changedIdentity(record.identity.join(' or '))
-  }
+  const row = rowFor(record, instance)
   const values = instance.dataValues as Values
   for (const name of names) {
-    if (Object.hasOwn(stored, name)) values[name] = new Sealed(stored[name] as string, plain[name], assertCurrent)
+    if (Object.hasOwn(stored, name)) values[name] = new Sealed(stored[name] as string, plain[name], row)
+  }
+}
+
+function rowFor(record: MappedRecord, instance: Model): SealedRow {
+  const before = identityOf(record.identity, instance)
+  return {
+    assertCurrent() {
+      if (!hasIdentity(record.identity, instance, before)) throw record.changedIdentity(record.identity.join(' or '))
+    },
   }
 }
 
@@ -152,15 +158,16 @@ function place({ record }: Encrypted, instance: Model, stored: AnyRow, plain: An
 function rowOf({ record }: Encrypted, instance: Model, names?: readonly string[]): AnyRow {
   const values = instance.dataValues as Values
   const row: Values = {}
-  const take = (name: string) => {
-    const value = values[name]
-    if (value instanceof Utils.SequelizeMethod) throw record.unencrypted(name)
-    if (value instanceof Sealed && record.indexColumns.has(name)) return
-    if (value !== undefined) row[name] = plainOf(value)
-  }
-  for (const name of record.identity) take(name)
-  for (const name of record.written) if (names === undefined || names.includes(name)) take(name)
+  for (const name of record.identity) take(record, values, name, row)
+  for (const name of record.written) if (names === undefined || names.includes(name)) take(record, values, name, row)
   return row
+}
+
+function take(record: MappedRecord, values: Values, name: string, row: Values): void {
+  const value = values[name]
+  if (value === undefined || (value instanceof Sealed && record.indexColumns.has(name))) return
+  if (typeof value === 'object' && value instanceof Utils.SequelizeMethod) throw record.unencrypted(name)
+  row[name] = plainOf(value)
 }
 
 function narrow(options: WriteOptions, identity: readonly string[], row: Values): void {

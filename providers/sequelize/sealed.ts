@@ -3,6 +3,12 @@ import { inspect } from 'node:util'
 
 let count = 0
 
+/** The row that values were encrypted for. */
+export interface SealedRow {
+  /** Throws when it is another one now. */
+  assertCurrent(): void
+}
+
 /**
  * A value that was encrypted for a row and is on its way into the database. It stands in for the value until the statement was
  * run, and remembers it, because a write may fail anywhere between.
@@ -10,19 +16,18 @@ let count = 0
 export class Sealed {
   readonly #stored: string | Uint8Array | null
   readonly #plain: unknown
-  readonly #assertCurrent: () => void
+  readonly #row: SealedRow | undefined
   /** Makes every one different: Sequelize writes values that are deeply equal by one statement. */
   readonly nth: number = ++count
 
-  /** @param assertCurrent throws when the row is not the one any more that the value was encrypted for */
-  constructor(stored: string | Uint8Array | null, plain: unknown, assertCurrent: () => void = () => undefined) {
+  constructor(stored: string | Uint8Array | null, plain: unknown, row?: SealedRow) {
     this.#stored = stored
     this.#plain = plain
-    this.#assertCurrent = assertCurrent
+    this.#row = row
   }
 
   get stored(): string | Uint8Array | null {
-    this.#assertCurrent()
+    this.#row?.assertCurrent()
     return this.#stored
   }
 

@@ -63,11 +63,15 @@ class Statement {
     this.#sql = sql
     this.#named = [...registry.all].filter(({ named }) => isNamed(sql, named))
     const { instance } = options
-    const instances = options[INSTANCES] ?? (instance instanceof Model ? [instance] : [])
-    this.#written = instances.flatMap((one) => {
+    const many = options[INSTANCES]
+    const written: { encrypted: Encrypted; instance: Model; before: Values }[] = []
+    for (const one of many ?? (instance instanceof Model ? [instance] : [])) {
       const encrypted = registry.find(one.constructor)
-      return encrypted === undefined ? [] : [{ encrypted, instance: one, before: { ...one.dataValues } as Values }]
-    })
+      // Of many Sequelize changes none before all rows are there.
+      const before = (many === undefined ? { ...one.dataValues } : one.dataValues) as Values
+      if (encrypted !== undefined) written.push({ encrypted, instance: one, before })
+    }
+    this.#written = written
   }
 
   /** @throws InvalidInputError for a statement that would pass the encryption */
