@@ -40,10 +40,9 @@ export async function openPrisma({ folder, entry }: PrismaVersion, url: string):
   if (url.startsWith('mysql')) {
     const { PrismaMariaDb } = load('@prisma/adapter-mariadb')
     const { hostname: host, port, username: user, password, pathname } = new URL(url)
-    return open(
-      'generated-mysql',
-      new PrismaMariaDb({ host, port: Number(port), user, password, database: pathname.slice(1) }),
-    )
+    const server = { host, port: Number(port), user, password, database: pathname.slice(1) }
+    // Its pool would go on filling itself up to ten connections behind the last test, and reject where nobody listens.
+    return open('generated-mysql', new PrismaMariaDb({ ...server, minimumIdle: 1 }))
   }
   const isSix = folder.endsWith('prisma6')
   const adapters = createRequire(SQLITE_COMPONENT)(`${isSix ? 'prisma6-' : '@prisma/'}adapter-better-sqlite3`)
