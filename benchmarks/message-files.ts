@@ -89,9 +89,10 @@ function lines(runs: Readonly<Record<string, readonly FileRun[]>>, size: number)
     const line = { id: 'P7', what: NAMES[name] as string }
     if (seconds === undefined) return { ...line, measured: '', missing: 'not installed' }
     const cpu = least(name, 'cpu')
+    const rss = Math.max(...(runs[name] ?? []).map((one) => one.rss ?? 0))
     return {
       ...line,
-      measured: `${speed(seconds)}${cpu === undefined ? '' : `  (${cpu.toFixed(2)} s of processor time)`}`,
+      measured: `${speed(seconds)}${cpu === undefined ? '' : `  (${cpu.toFixed(2)} s of processor time, ${Math.round(rss)} MiB)`}`,
     }
   }
   return [
