@@ -46,7 +46,7 @@ export interface Batch {
 }
 
 /** Rows between two turns of the event loop, so that a large batch does not hold up other requests. */
-const SLICE = 200
+const SLICE = 50
 /** Rows whose keys are loaded together. */
 const CHUNK = 10_000
 const FEWEST_FOR_SYSTEMIC = 4
