@@ -45,6 +45,9 @@ export async function openStrongroom<Schemas extends Records>(
 ): Promise<Strongroom<Schemas>> {
   defineStrongroom(config)
   assertOptions(options, 'the options')
+  if (options.init !== undefined && typeof options.init !== 'boolean') {
+    throw new InvalidInputError(`init must be true or false, received ${describe(options.init)}`)
+  }
   const room = new Strongroom(config)
   try {
     await room[start](options)

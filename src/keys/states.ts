@@ -1,3 +1,5 @@
+import { describe } from '../checks.ts'
+import { InvalidInputError } from '../errors.ts'
 import type { KeyState } from '../key-store.ts'
 
 /** Which states may follow which. Specification section 4.3; SP 800-57 part 1 section 7. */
@@ -22,6 +24,12 @@ export function mayBecome(from: KeyState, to: KeyState): boolean {
 /** What a key in this state can still become, in words. */
 export function nextStates(from: KeyState): string {
   return next[from].length === 0 ? 'it stays destroyed' : `from there it can become ${next[from].join(' or ')}`
+}
+
+/** Refuses a list that names other states than those which can be allowed. @throws InvalidInputError */
+export function assertAllowed(allow: unknown): asserts allow is readonly AllowedState[] {
+  if (Array.isArray(allow) && allow.every((state) => state === 'suspended' || state === 'compromised')) return
+  throw new InvalidInputError(`allow must be a list of 'suspended' and 'compromised', received ${describe(allow)}`)
 }
 
 /** Whether a key in this state may decrypt, given what the caller allows. */

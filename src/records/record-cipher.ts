@@ -1,6 +1,6 @@
 import { assertArray, describe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
-import type { AllowedState } from '../keys/states.ts'
+import { type AllowedState, assertAllowed } from '../keys/states.ts'
 import { inspectRow, isOldRow, type RowInspection, type Writing } from './inspect-row.ts'
 import { indexScope, keyUsed, type OpenRecord, openRecord, type RecordParts } from './record-parts.ts'
 import type {
@@ -316,7 +316,10 @@ export class RecordCipher<Schema extends AnyRecord> {
 }
 
 function allowedBy(options: DecryptOptions): readonly AllowedState[] {
-  return asOptions(options).allow ?? NOTHING_ALLOWED
+  const { allow } = asOptions(options)
+  if (allow === undefined) return NOTHING_ALLOWED
+  assertAllowed(allow)
+  return allow
 }
 
 /** Costs nothing: it stands in front of every row. */

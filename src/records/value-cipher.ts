@@ -10,7 +10,7 @@ import type { Clock } from '../keys/clock.ts'
 import { DataKey } from '../keys/data-key.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { encodeScope, type KeyScope } from '../keys/scope.ts'
-import type { AllowedState } from '../keys/states.ts'
+import { type AllowedState, assertAllowed } from '../keys/states.ts'
 import { assertDecrypts } from './field-cipher.ts'
 
 /** What a single value is bound to and whose key it is under. */
@@ -81,6 +81,7 @@ export class ValueCipher {
       throw new KeyNotResidentError(`key ${keyId}`, 'call `await room.unlock([scope])` with its scope first')
     }
     if (!(key instanceof DataKey) || key.purpose !== purpose || key.scope !== scope) throw this.#failed(keyId)
+    if (options.allow !== undefined) assertAllowed(options.allow)
     assertDecrypts(key, this.#clock, options.allow ?? [])
     const plaintext = key.decrypt(field, aad)
     const type = plaintext && typeOfPlaintext(plaintext)

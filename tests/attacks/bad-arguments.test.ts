@@ -172,6 +172,15 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   'unique of an index': [['yes', 1, null], (bad) => record(api.text({ index: { column: 'i', unique: bad } }))],
   'unbound of a record': [[1, 'yes', null], (bad) => api.defineRecord('r', { a: api.text() }, { unbound: bad })],
   'plain of a record': [[[5], [null]], (bad) => api.defineRecord('r', { a: api.text() }, { id: 'id', plain: bad })],
+  'init of openStrongroom': [['no', 1, null], (bad) => api.openStrongroom(config(), { init: bad })],
+  'allow of decrypt': [
+    [null, 5, 'suspended', ['active'], [5]],
+    (bad) => room.records.people.decrypt({ id: 1, org: 'acme' }, { allow: bad }),
+  ],
+  'allow of room.decrypt': [
+    [null, 5, 'suspended', ['active'], [5]],
+    (bad) => room.decrypt(room.encrypt('v', { context: {} }), { context: {}, allow: bad }),
+  ],
   'pepper of a configuration': [['off', 5], (bad) => api.defineStrongroom({ ...config(), pepper: bad })],
   'onEvent of a configuration': [[5, 'x', {}], (bad) => api.defineStrongroom({ ...config(), onEvent: bad })],
   'room.on': [[undefined, 5, {}], (bad) => room.on('*', bad)],
