@@ -146,6 +146,7 @@ describe('strongroomPrisma', () => {
   test('refuses an operation that it does not know, on every model and without one', async () => {
     type Hook = (call: object) => unknown
     let hook: Hook = () => expect.unreachable()
+    const own = Object.fromEntries(Object.keys(columns).map((name) => [name, name]))
     const capturing = {
       ...client(columns),
       secret: { fields: { id: text } },
@@ -159,6 +160,13 @@ describe('strongroomPrisma', () => {
       const call = { model, operation: 'findRaw', args: {}, query: () => expect.unreachable() }
       await expect(hook(call)).rejects.toThrow(/findRaw is not known/)
     }
+    // TypedSQL, which clients have only as a preview.
+    strongroomPrisma(room, { models: { Member: members }, tables: { Member: { table: 'members', columns: own } } })(
+      capturing,
+    )
+    const typed = (sql: string) => ({ operation: '$queryRawTyped', args: { sql, values: ['x'] }, query: () => 'ran' })
+    await expect(hook(typed('update members set email = $1'))).rejects.toThrow(/members.email takes only/)
+    expect(await hook(typed('select id from members where role = $1'))).toBe('ran')
   })
 })
 
