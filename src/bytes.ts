@@ -4,6 +4,7 @@ import { timingSafeEqual } from 'node:crypto'
 export {
   assertArray,
   assertBytes,
+  assertCallback,
   assertFunction,
   assertMethods,
   assertObject,

@@ -54,6 +54,11 @@ export function assertFunction(value: unknown, name: string): asserts value is (
     throw new InvalidInputError(`${name} must be a function, received ${describe(value)}`)
 }
 
+/** Refuses anything but a function that is told of something, or nothing. @throws InvalidInputError */
+export function assertCallback(value: unknown, name: string): void {
+  if (value !== undefined) assertFunction(value, name)
+}
+
 /** Refuses anything but an object with these methods. @throws InvalidInputError */
 export function assertMethods(value: unknown, methods: readonly string[], name: string): asserts value is object {
   const methodsOf = value as Record<string, unknown> | null | undefined

@@ -1,9 +1,9 @@
-import { assertFunction, assertOptions, describe } from './bytes.ts'
+import { assertCallback, assertOptions, describe } from './bytes.ts'
 import { ConfigError, InvalidInputError } from './errors.ts'
 import type { StrongroomEvent } from './events.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { KeyLogAnchor, KeyStore, ShredLedger } from './key-store.ts'
-import type { KmsGroupOptions } from './keys/kms-group.ts'
+import { assertGroupOptions, type KmsGroupOptions } from './keys/kms-group.ts'
 import type { KmsProvider } from './kms.ts'
 import type { ReuseLimits } from './messages/data-key-cache.ts'
 import type { Migration } from './migration/define-migration.ts'
@@ -89,6 +89,7 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
   if (services.length > 0 && services.every((provider) => provider.recovery !== undefined)) {
     throw new ConfigError('kms must have a service beside the recovery key, which is in no machine and opens nothing')
   }
+  assertGroupOptions({ ...config.resilience, providers: services })
   assertHas(store, ['get', 'findActive', 'list', 'commit', 'log'], 'store')
   if (config.anchor !== undefined) assertHas(config.anchor, ['read', 'write'], 'anchor')
   if (config.shredLedger !== undefined) assertHas(config.shredLedger, ['read', 'append'], 'shredLedger')
@@ -117,7 +118,7 @@ function assertParts(config: StrongroomConfig): void {
     throw new ConfigError('pepper must be on, only or retire')
   }
   if (messages !== false) assertOptions(messages, 'messages')
-  if (onEvent !== undefined) assertFunction(onEvent, 'onEvent')
+  assertCallback(onEvent, 'onEvent')
 }
 
 function assertHas(value: unknown, methods: readonly string[], what: string): void {

@@ -4,7 +4,7 @@ import type { EncryptionContext } from '../../src/crypto/context.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError, StrongroomError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { awsError } from './faults.ts'
 import { isKeyArn, isKeyId, isSameKey, parseKeyArn } from './key-arn.ts'
 import { type AwsConnection, type AwsKmsClient, clientConfig, connectKms } from './kms-client.ts'
@@ -115,12 +115,11 @@ export function awsKms(options: AwsKmsOptions): KmsProvider {
     return { provider: PROVIDER, keyId: used, ciphertext: Uint8Array.from(ciphertext) }
   }
 
-  return {
+  return checkedKms({
     name: PROVIDER,
     keyId,
 
     async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
-      assertKeyToWrap(key)
       const EncryptionContext = plainContext(context)
       const { KeyId, CiphertextBlob } = await call('kms:Encrypt', signal, (kms, send) =>
         kms.encrypt({ KeyId: keyId, Plaintext: key, EncryptionContext, ...tokens }, send),
@@ -171,7 +170,7 @@ export function awsKms(options: AwsKmsOptions): KmsProvider {
       closed = true
       if (options.client === undefined) await client?.then((own) => own.destroy?.()).catch(() => undefined)
     },
-  }
+  })
 }
 
 function assertKeyId(keyId: unknown): asserts keyId is string {

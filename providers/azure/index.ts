@@ -1,11 +1,12 @@
 import { Buffer } from 'node:buffer'
-import { assertObject, wipe } from '../../src/bytes.ts'
+import { assertMethods, assertObject, wipe } from '../../src/bytes.ts'
 import { BOUND_KEY_BYTES, bindKey, openBoundKey } from '../../src/crypto/bound-key.ts'
-import type { EncryptionContext } from '../../src/crypto/context.ts'
+import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { parseEndpoint } from '../../src/endpoint.ts'
 import { ConfigError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
+import { checkedKms } from '../../src/kms-checks.ts'
 import {
   type AzureCallOptions,
   type AzureKeyClient,
@@ -64,9 +65,7 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
     throw new InvalidInputError("algorithm must be 'RSA-OAEP-256' or 'A256KW'")
   }
   if (!credential && !client) throw new ConfigError('azureKeyVault needs a credential (@azure/identity) or a client')
-  if (client && new URL(client.vaultUrl).origin !== id.vault) {
-    throw new ConfigError(`the client of azureKeyVault is for another vault than ${id.vault}`)
-  }
+  if (client !== undefined) assertClient(client, id.vault)
   const prefix = `${id.vault}/keys/${id.name}/`
   const keyId = prefix.slice(0, -1) + (id.version === undefined ? '' : `/${id.version}`)
   const make = async (): Promise<AzureKeyClient> => client ?? azureKeyClient(id.vault, credential, clientOptions)
@@ -92,7 +91,7 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
     }
   }
 
-  return {
+  return checkedKms({
     name: PROVIDER,
     keyId,
 
@@ -120,6 +119,7 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
       if (byteLength === 0 || byteLength > MAX_CIPHERTEXT || byteLength % 8 !== 0) {
         throw new KmsError(PROVIDER, 'invalid-ciphertext', 'the wrapped key is not of a length that Azure makes')
       }
+      encodeContext(context)
       const version = wrapped.keyId.slice(prefix.length)
       const { result } = await call('unwrap', signal, async (options) =>
         (await session.cryptography(version)).unwrapKey(algorithm, wrapped.ciphertext, options),
@@ -128,7 +128,13 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
     },
 
     accepts,
-  }
+  })
+}
+
+function assertClient(client: AzureKeyClient, vault: string): void {
+  assertMethods(client, ['getKey', 'getCryptographyClient'], 'client')
+  if (parseEndpoint(client.vaultUrl, 'the vaultUrl of the client').origin === vault) return
+  throw new ConfigError(`the client of azureKeyVault is for another vault than ${vault}`)
 }
 
 /** AES key wrap makes the same ciphertext of the same key: a salt in front keeps equal keys from looking equal. */

@@ -5,9 +5,11 @@ import {
   getTableName,
   type InferInsertModel,
   inArray,
+  is,
   type SQL,
-  type Table,
+  Table,
 } from 'drizzle-orm'
+import { describe } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertFilterable, assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
@@ -31,6 +33,7 @@ import { WrittenValue } from './written-value.ts'
  *
  * @param table made with `...pgColumns(record)`, or the same of another database; its keys are the names in the record
  * @param cipher of the record, `room.records.customers`
+ * @throws InvalidInputError for what is no table or no cipher; ConfigError when the table lacks a column of the record
  */
 export function encryptedTable<Of extends Table, Schema extends AnyRecord>(
   table: Of,
@@ -49,6 +52,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   readonly #encrypted: readonly string[]
 
   constructor(table: Of, cipher: AnyCipher & { readonly schema: Schema }) {
+    if (!is(table, Table)) throw new InvalidInputError(`table must be a table of Drizzle, received ${describe(table)}`)
     this.#table = table
     this.#record = new MappedRecord(cipher)
     this.#encrypted = [...this.#record.fields, ...this.#record.indexColumns]

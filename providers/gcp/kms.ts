@@ -4,7 +4,7 @@ import { encodeContext } from '../../src/crypto/context.ts'
 import { parseEndpoint } from '../../src/endpoint.ts'
 import { ClosedError, InvalidInputError, KmsError, StrongroomError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { connectGrpc, type GcpCallOptions, type GcpKmsClient, type Int64Value } from './client.ts'
 import { crc32c } from './crc32c.ts'
 import { gcpError } from './faults.ts'
@@ -87,12 +87,11 @@ export function gcpKms(options: GcpKmsOptions): KmsProvider {
     return provider === PROVIDER && keyId.startsWith(versions) && VERSION.test(keyId.slice(versions.length))
   }
 
-  return {
+  return checkedKms({
     name: PROVIDER,
     keyId: keyName,
 
     async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
-      assertKeyToWrap(key)
       const aad = encodeContext(context)
       const request = {
         name: keyName,
@@ -142,7 +141,7 @@ export function gcpKms(options: GcpKmsOptions): KmsProvider {
       closed = true
       if (options.client === undefined) await client?.then((own) => own.close?.()).catch(() => undefined)
     },
-  }
+  })
 }
 
 function boundTo(aad: Uint8Array) {

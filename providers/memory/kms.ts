@@ -6,7 +6,7 @@ import { randomBytes } from '../../src/crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../../src/crypto/xaes.ts'
 import { KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 
 export interface MemoryKmsOptions {
   /** 32 bytes; random when left out, and then nothing it wraps outlives the process. */
@@ -40,12 +40,11 @@ export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
   const calls = { wrap: 0, unwrap: 0 }
   const aad = (call: KmsCall) => lengthPrefixed([name, keyId, encodeContext(call.context)])
 
-  return {
+  return checkedKms<MemoryKms>({
     name,
     keyId,
     calls,
     async wrap(plain, call) {
-      assertKeyToWrap(plain)
       call.signal?.throwIfAborted()
       calls.wrap++
       const ciphertext = Buffer.alloc(WRAPPED_LENGTH)
@@ -70,7 +69,7 @@ export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
     async close() {
       aead.wipe()
     },
-  }
+  })
 
   function accepts(wrapped: WrappedKey): boolean {
     return wrapped.provider === name && wrapped.keyId === keyId

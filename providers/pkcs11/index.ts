@@ -5,7 +5,7 @@ import { type EncryptionContext, encodeContext } from '../../src/crypto/context.
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ConfigError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertKeyToWrap } from '../../src/kms-checks.ts'
+import { checkedKms } from '../../src/kms-checks.ts'
 import { type Pkcs11Operation, pkcs11Error } from './faults.ts'
 import { aesGcm, type HsmKeyName, isOaepHash, keyTemplate, keyUri, type OaepHash, rsaOaep } from './mechanisms.ts'
 import { inThread, type Pkcs11Module } from './module.ts'
@@ -110,12 +110,11 @@ export function pkcs11Hsm(options: Pkcs11HsmOptions): KmsProvider {
   const [wrapWith, unwrapWith] = mechanism === 'aes-gcm' ? [wrapAes, unwrapAes] : [wrapRsa, unwrapRsa]
   const accepts = (wrapped: WrappedKey): boolean => wrapped.provider === PROVIDER && wrapped.keyId === keyId
 
-  return {
+  return checkedKms({
     name: PROVIDER,
     keyId,
 
     async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
-      assertKeyToWrap(key)
       encodeContext(context)
       const ciphertext = await use('wrap', signal, (session) => wrapWith(key, context, session))
       return { provider: PROVIDER, keyId, ciphertext }
@@ -138,7 +137,7 @@ export function pkcs11Hsm(options: Pkcs11HsmOptions): KmsProvider {
 
     accepts,
     close: () => token.close(),
-  }
+  })
 }
 
 async function encrypt(

@@ -6,7 +6,7 @@ import { encodePairs } from '../../src/crypto/context-pairs.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { aesLayout, IV_LENGTH, TAG_LENGTH } from './layout.ts'
 import { assertNames } from './names.ts'
 
@@ -48,14 +48,13 @@ export function rawAes(options: RawAesOptions): KmsProvider {
 
   const accepts = (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name
 
-  return {
+  return checkedKms({
     name: namespace,
     keyId: name,
     recipient: aesLayout(namespace),
 
     async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
       signal?.throwIfAborted()
-      assertKeyToWrap(key)
       const iv = randomBytes(IV_LENGTH)
       const cipher = createCipheriv(algorithm, held(), iv, { authTagLength: TAG_LENGTH })
       cipher.setAAD(encodeContext(context))
@@ -83,7 +82,7 @@ export function rawAes(options: RawAesOptions): KmsProvider {
     async close(): Promise<void> {
       secret = undefined
     },
-  }
+  })
 }
 
 /** @returns undefined when the tag is wrong */

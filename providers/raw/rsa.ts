@@ -5,7 +5,7 @@ import { assertObject, describe } from '../../src/checks.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { rsaLayout } from './layout.ts'
 import { assertNames } from './names.ts'
 
@@ -57,14 +57,13 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
 
   const accepts = (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name
 
-  return {
+  return checkedKms({
     name: namespace,
     keyId: name,
     recipient: rsaLayout(namespace),
 
     async wrap(key: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
       signal?.throwIfAborted()
-      assertKeyToWrap(key)
       contextPairs(context) // nothing is bound to it, but what other providers would refuse is refused here too
       if (hash === 'sha1') throw new KmsError(namespace, 'misconfigured', 'sha1 is for opening existing messages alone')
       const ciphertext = publicEncrypt({ key: held().publicKey, ...padding }, key)
@@ -100,7 +99,7 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
     async close(): Promise<void> {
       pair = undefined
     },
-  }
+  })
 }
 
 interface KeyPair {

@@ -5,7 +5,7 @@ import { assertObject, describe, equalBytes, lengthPrefixed } from '../../src/by
 import { encodeContext } from '../../src/crypto/context.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { encodeKeyText, type KeyKind, parseKeyText } from './key-text.ts'
 
 /** An X25519 key pair as text, each with a prefix and a checksum. */
@@ -63,13 +63,12 @@ export function sealedBox(options: SealedBoxKmsOptions, name: string): KmsProvid
   const keyId = createHash('sha256').update(LABEL).update(publicKey).digest('hex').slice(0, 32)
   let closed = false
 
-  const provider: KmsProvider = {
+  const provider: KmsProvider = checkedKms<KmsProvider>({
     name,
     keyId,
     async wrap(key, call) {
       call.signal?.throwIfAborted()
       if (closed) throw new ClosedError('the sealed box')
-      assertKeyToWrap(key)
       const inner = Buffer.concat([key, digestOf(call)])
       try {
         await sodium.ready
@@ -100,7 +99,7 @@ export function sealedBox(options: SealedBoxKmsOptions, name: string): KmsProvid
       privateKey?.fill(0)
       privateKey = undefined
     },
-  }
+  })
   return provider
 
   function open(ciphertext: Uint8Array): Uint8Array {

@@ -6,7 +6,7 @@ import { encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, KeyFileError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { damaged, idOf, type KeyFile, lockHeader, readKeyFile } from './key-file.ts'
 import { assertPassphrase, unlockKey } from './passphrase-lock.ts'
 
@@ -39,14 +39,13 @@ export function sodiumKms(options: SodiumKmsOptions): KmsProvider {
   let unlocked: Promise<Uint8Array> | undefined
   let closed = false
 
-  const provider: KmsProvider = {
+  const provider: KmsProvider = checkedKms<KmsProvider>({
     name: NAME,
     get keyId() {
       return read().id
     },
     async wrap(key, call) {
       call.signal?.throwIfAborted()
-      assertKeyToWrap(key)
       const aad = aadOf(call)
       const nonce = randomBytes(NONCE_LENGTH)
       const wrappingKey = await unlock(call)
@@ -70,7 +69,7 @@ export function sodiumKms(options: SodiumKmsOptions): KmsProvider {
       key?.fill(0)
       unlocked = undefined
     },
-  }
+  })
   return provider
 
   function read(): KeyFile {

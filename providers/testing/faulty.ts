@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { assertMethods, assertObject } from '../../src/bytes.ts'
+import { assertCallback, assertMethods, assertObject } from '../../src/bytes.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider } from '../../src/kms.ts'
+import { checkedKms } from '../../src/kms-checks.ts'
 
 /** What goes wrong, and how often. Shares are from 0 to 1; together they must not pass 1. */
 export interface FaultPlan {
@@ -50,6 +51,8 @@ export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
   assertMethods(kms, ['wrap', 'unwrap', 'accepts'], 'kms')
   assertObject(plan, 'the plan')
   checkShares(plan)
+  assertCallback(plan.clock, 'clock')
+  assertCallback(plan.sleep, 'sleep')
   const clock = plan.clock ?? (() => performance.now())
   const sleep = plan.sleep ?? ((ms, signal) => delay(ms, undefined, { signal }).catch(rethrowReason(signal)))
   const rewrap = kms.rewrap?.bind(kms)
@@ -65,7 +68,7 @@ export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
   }
   let calls = 0
 
-  return {
+  return checkedKms<FaultyKms>({
     name: kms.name,
     keyId: kms.keyId,
     faults,
@@ -79,7 +82,7 @@ export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
       ? {}
       : { rewrap: (wrapped, call) => under(call, WRAP_FAULTS, () => rewrap(wrapped, call)) }),
     close: async () => kms.close?.(),
-  }
+  })
 
   async function under<Answer>(
     call: KmsCall,

@@ -5,6 +5,7 @@ import { type EncryptionContext, encodeContext } from '../../src/crypto/context.
 import { parseEndpoint } from '../../src/endpoint.ts'
 import { InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
+import { checkedKms } from '../../src/kms-checks.ts'
 import { type VaultFetch, type VaultReply, vaultSend } from './http.ts'
 import { type VaultAuth, VaultLogin } from './login.ts'
 
@@ -148,14 +149,14 @@ export function vaultTransit(options: VaultTransitOptions): KmsProvider {
       login.close()
     },
   }
-  if (binding !== 'derived') return provider
-  return {
+  if (binding !== 'derived') return checkedKms(provider)
+  return checkedKms({
     ...provider,
     async rewrap(wrapped: WrappedKey, { context, signal }: KmsCall): Promise<WrappedKey> {
       const ciphertext = ciphertextOf(wrapped)
       return wrappedKey(await post('rewrap', { ciphertext, ...bindingOf(context) }, signal))
     },
-  }
+  })
 }
 
 function isPath(path: unknown): path is string {

@@ -2,7 +2,7 @@ import { assertBytes, assertObject } from '../../src/checks.ts'
 import { contextPairs, type EncryptionContext, encodePairs, MAX_CONTEXT } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { aesLayout, IV_LENGTH, TAG_LENGTH } from '../raw/layout.ts'
 import { assertNames } from '../raw/names.ts'
 import { isWebKey, type PlatformKey, randomBytes, subtle, type WebKey } from './subtle.ts'
@@ -37,14 +37,13 @@ export function rawAes(options: RawAesOptions): KmsProvider {
   }
   const accepts = (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name
 
-  return {
+  return checkedKms({
     name: namespace,
     keyId: name,
     recipient: aesLayout(namespace),
 
     async wrap(dataKey: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
       signal?.throwIfAborted()
-      assertKeyToWrap(dataKey)
       const iv = randomBytes(IV_LENGTH)
       const algorithm = gcm(iv, context)
       const copy = new Uint8Array(dataKey) // not `slice`, which for a Buffer is the same memory
@@ -79,7 +78,7 @@ export function rawAes(options: RawAesOptions): KmsProvider {
     async close(): Promise<void> {
       held = undefined
     },
-  }
+  })
 }
 
 function gcm(iv: Uint8Array, context: EncryptionContext) {

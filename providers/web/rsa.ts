@@ -2,7 +2,7 @@ import { assertObject, describe } from '../../src/checks.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
-import { assertAccepted, assertKeyToWrap } from '../../src/kms-checks.ts'
+import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { rsaLayout } from '../raw/layout.ts'
 import { assertNames } from '../raw/names.ts'
 import { importRsa, type RsaKeyInput } from './rsa-key.ts'
@@ -55,14 +55,13 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
   }
   const accepts = (wrapped: WrappedKey): boolean => wrapped.provider === namespace && wrapped.keyId === name
 
-  return {
+  return checkedKms({
     name: namespace,
     keyId: name,
     recipient: rsaLayout(namespace),
 
     async wrap(dataKey: Uint8Array, { context, signal }: KmsCall): Promise<WrappedKey> {
       signal?.throwIfAborted()
-      assertKeyToWrap(dataKey)
       contextPairs(context) // nothing is bound to it, but what other providers would refuse is refused here too
       if (hash === 'sha1') throw new KmsError(namespace, 'misconfigured', 'sha1 is for opening existing messages alone')
       const copy = new Uint8Array(dataKey)
@@ -99,7 +98,7 @@ export function rawRsa(options: RawRsaOptions): KmsProvider {
     async close(): Promise<void> {
       keys = undefined
     },
-  }
+  })
 }
 
 interface KeyPair {

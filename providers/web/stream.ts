@@ -1,4 +1,4 @@
-import { assertBytes } from '../../src/checks.ts'
+import { assertBytes, assertCallback } from '../../src/checks.ts'
 import { ClosedError, InvalidInputError } from '../../src/errors.ts'
 import type { KmsProvider } from '../../src/kms.ts'
 import { Gather } from '../../src/messages/gather.ts'
@@ -74,6 +74,7 @@ export function openStream(
 ): TransformStream<Uint8Array, Uint8Array> {
   const providers = providerList(kms)
   const plan = planOpen(options)
+  assertCallback(options.onHeader, 'onHeader')
   const reader = new MessageReader(plan)
   let cipher: FrameCipher | undefined
   return abortable(options.signal, () => reader.wipe(), {

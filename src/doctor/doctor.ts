@@ -1,4 +1,4 @@
-import { assertOptions } from '../bytes.ts'
+import { assertCallback, assertOptions } from '../bytes.ts'
 import { defineStrongroom, type StrongroomConfig } from '../config.ts'
 import { MAX_AGE_DAYS, type MaxAgeDays } from './ages.ts'
 import { compareWithLog, compareWithReference } from './clock.ts'
@@ -44,6 +44,8 @@ export async function doctor(config: StrongroomConfig, options: DoctorOptions = 
   assertOptions(options, 'the options')
   const { name, kms, store } = config
   const { now = () => new Date(), reference, maxKeys = DEFAULT_MAX_KEYS } = options
+  assertCallback(reference, 'reference')
+  assertCallback(now, 'now')
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options
   const providers = Array.isArray(kms) ? kms : [kms]
   const findings = (await Promise.all(providers.map((provider) => examineKms(provider, name, timeoutMs)))).flat()

@@ -1,15 +1,11 @@
-import { assertArray, assertObject, assertText } from '../bytes.ts'
+import { assertArray, assertObject, assertText, describe } from '../bytes.ts'
+import { InvalidInputError } from '../errors.ts'
 import type { NamedIndexPlan } from './budget.ts'
 
 /** Shows plans as a text table, for a terminal or a document. @returns lines without a final line break */
 export function explainIndexPlan(plans: readonly NamedIndexPlan[]): string {
   assertArray(plans, 'plans')
-  for (const plan of plans) {
-    assertObject(plan, 'a plan')
-    assertText(plan.index, 'the index of a plan')
-    assertText(plan.leaks, 'what an index shows')
-    assertArray(plan.fields, 'the fields of a plan')
-  }
+  for (const plan of plans) assertPlan(plan)
   const rows = plans.map((plan) => [
     plan.index,
     plan.fields.join(', '),
@@ -37,6 +33,25 @@ export function explainIndexPlan(plans: readonly NamedIndexPlan[]): string {
 
 const TITLES = ['index', 'fields', 'rows', 'distinct', 'bits', 'bytes', 'extra rows', 'plan again at', 'shows']
 const NUMERIC = new Set([2, 3, 4, 5, 6, 7])
+
+/** Sizes that a unique index may leave out. */
+const OPTIONAL: readonly unknown[] = ['rows', 'distinct', 'warnAtRows']
+
+function assertPlan(plan: NamedIndexPlan): void {
+  assertObject(plan, 'a plan')
+  assertText(plan.index, 'the index of a plan')
+  assertText(plan.leaks, 'what an index shows')
+  assertArray(plan.fields, 'the fields of a plan')
+  for (const field of plan.fields) assertText(field, 'a field of a plan')
+  for (const name of ['rows', 'distinct', 'warnAtRows', 'bits', 'bytes', 'falsePositives'] as const) {
+    const value = plan[name]
+    if (typeof value === 'number' || (value === undefined && OPTIONAL.includes(name))) continue
+    throw new InvalidInputError(`${name} of a plan must be a number, received ${describe(value)}`)
+  }
+  if (typeof plan.unique !== 'boolean') {
+    throw new InvalidInputError(`unique of a plan must be true or false, received ${describe(plan.unique)}`)
+  }
+}
 
 function grouped(count: number): string {
   return count.toLocaleString('en-US')

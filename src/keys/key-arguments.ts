@@ -1,4 +1,4 @@
-import { assertObject, assertText, describe } from '../bytes.ts'
+import { assertCallback, assertObject, assertSignal, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { KeyPurpose, KeyState } from '../key-store.ts'
 
@@ -49,7 +49,10 @@ export function assertReason(reason: unknown): void {
   if (reason.length > MAX_REASON) throw new InvalidInputError(`reason must have at most ${MAX_REASON} characters`)
 }
 
-/** Refuses options that are not an object. @throws InvalidInputError */
-export function assertOptions(options: unknown): void {
+/** Refuses options that are not an object, or whose `signal` or `onProgress` is of another kind. @throws InvalidInputError */
+export function assertOptions(options: object): void {
   assertObject(options, 'options')
+  const { signal, onProgress }: { signal?: unknown; onProgress?: unknown } = options
+  assertSignal(signal)
+  assertCallback(onProgress, 'onProgress')
 }

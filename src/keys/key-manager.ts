@@ -1,4 +1,4 @@
-import { assertArray, assertObject, assertSignal, assertText, describe } from '../bytes.ts'
+import { assertArray, assertObject, assertText, describe } from '../bytes.ts'
 import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { KeyPurpose, KeyRecord, KeyState, KeyStore, ShredLedger } from '../key-store.ts'
@@ -218,7 +218,6 @@ export class KeyManager {
    */
   async rewrap(options: RewrapOptions = {}): Promise<RewrapReport> {
     assertOptions(options)
-    assertSignal(options.signal)
     return rewrapKeys(this.#parts, options)
   }
 
@@ -302,7 +301,6 @@ export class KeyManager {
     assertOptions(options)
     assertReason(options.reason)
     assertObject(scope, 'scope')
-    assertSignal(options.signal)
     return shredScope(this.#parts, this.#shredLedger, scope, options)
   }
 

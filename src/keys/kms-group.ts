@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { firstOf } from './hedge.ts'
 import { differentKey, mostTelling, nobodyAccepts } from './kms-faults.ts'
 import { type Resilience, resilience } from './resilience.ts'
-import type { ResilienceOptions } from './resilience-options.ts'
+import { type ResilienceOptions, withDefaults } from './resilience-options.ts'
 
 /** How several key management services work together. */
 export interface KmsGroupOptions extends ResilienceOptions {
@@ -59,21 +59,34 @@ export interface MissingWrap {
   readonly error: KmsError
 }
 
-/** @throws InvalidInputError, ConfigError */
-export function kmsGroup(options: KmsGroupOptions): KmsGroup {
-  const { providers, events, minWraps, hedgeAfterMs = DEFAULT_HEDGE_MS, clock = systemClock } = options
-  const services = providers.filter(({ recovery }) => recovery === undefined).length
-  if (services < 1 || providers.length > MAX_WRAPS) {
-    throw new ConfigError(
-      `kms must be 1 to ${MAX_WRAPS} providers, not only recovery keys, received ${providers.length}`,
-    )
-  }
+/** Refuses numbers that cannot work, alone or with these providers. @throws InvalidInputError, ConfigError */
+export function assertGroupOptions(options: Omit<KmsGroupOptions, 'events'>): void {
+  const { providers, minWraps, hedgeAfterMs = DEFAULT_HEDGE_MS } = options
+  const services = servicesOf(providers)
   if (minWraps !== undefined && (!Number.isInteger(minWraps) || minWraps < 1 || minWraps > services)) {
     throw new ConfigError(`minWraps must be 1 to ${services}, the number of kms providers, recovery keys not counted`)
   }
   if (typeof hedgeAfterMs !== 'number' || !(hedgeAfterMs >= 0 && hedgeAfterMs <= MAX_HEDGE_MS)) {
     throw new InvalidInputError(`hedgeAfterMs must be a number from 0 to ${MAX_HEDGE_MS}`)
   }
+  withDefaults(options)
+}
+
+/** How many open what they wrapped. */
+function servicesOf(providers: readonly KmsProvider[]): number {
+  return providers.filter(({ recovery }) => recovery === undefined).length
+}
+
+/** @throws InvalidInputError, ConfigError */
+export function kmsGroup(options: KmsGroupOptions): KmsGroup {
+  const { providers, events, minWraps, hedgeAfterMs = DEFAULT_HEDGE_MS, clock = systemClock } = options
+  const services = servicesOf(providers)
+  if (services < 1 || providers.length > MAX_WRAPS) {
+    throw new ConfigError(
+      `kms must be 1 to ${MAX_WRAPS} providers, not only recovery keys, received ${providers.length}`,
+    )
+  }
+  assertGroupOptions(options)
   const members = providers.map(
     (provider): Member => ({ provider, calls: resilience(provider.name, options, clock), clock }),
   )

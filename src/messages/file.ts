@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { assertPath, wipe } from '../bytes.ts'
+import { assertCallback, assertPath, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { copyThrough } from './file-copy.ts'
@@ -108,6 +108,7 @@ export async function verifyFile(
 ): Promise<MessageInfo & Progress> {
   providerList(kms)
   const plan = planOpen(options, application, () => recipientsBeside(path))
+  assertCallback(options.onProgress, 'onProgress')
   const input = await openRegular(path)
   try {
     const { size } = await input.stat()
@@ -135,6 +136,7 @@ export async function betweenFiles<Result>(
 ): Promise<Result> {
   assertPath(from, 'the path to read')
   assertPath(to, 'the path to write')
+  assertCallback(options.onProgress, 'onProgress')
   options.signal?.throwIfAborted()
   if (resolve(from) === resolve(to) && options.force !== true) {
     throw new InvalidInputError('a file can take its own place only with force')

@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { TransformStream } from 'node:stream/web'
-import { asBuffer, assertBytes, wipe } from '../bytes.ts'
+import { asBuffer, assertBytes, assertCallback, wipe } from '../bytes.ts'
 import { ClosedError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { openHeader } from './open.ts'
@@ -73,6 +73,7 @@ export function sealPump(
 ): Pump {
   const providers = providerList(kms)
   const plan = planSeal(options, application)
+  assertCallback(options.onProgress, 'onProgress')
   const sliceLength = Math.max(plan.frameLength, SLICE)
   let bytes = 0
   let started: StartedMessage | undefined
@@ -117,6 +118,8 @@ export function openPump(
 ): Pump {
   const providers = providerList(kms)
   const plan = planOpen(options, application)
+  assertCallback(options.onProgress, 'onProgress')
+  assertCallback(options.onHeader, 'onHeader')
   const opener = new FrameOpener(plan)
   let bytes = 0
   const drain = (emit: (bytes: Buffer) => void): void => {

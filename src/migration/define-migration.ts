@@ -1,4 +1,4 @@
-import { assertObject } from '../bytes.ts'
+import { assertCallback, assertObject } from '../bytes.ts'
 import { ConfigError } from '../errors.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { AnyRecord, FieldName, FieldValue } from '../records/record-types.ts'
@@ -77,6 +77,8 @@ export function defineMigration<Schema extends AnyRecord>(
       throw new ConfigError(`${where}: the field has state plaintext, so nothing is encrypted`)
     if (typeof column?.from !== 'string' || column.from === '')
       throw new ConfigError(`${where} needs \`from\`: the column that holds the values today`)
+    assertCallback(column.read, `${where}: read`)
+    assertCallback(column.write, `${where}: write`)
     const keepsName = column.from === field
     if (!keepsName && (column.temporary !== undefined || column.retired !== undefined)) {
       throw new ConfigError(`${where} renames nothing: leave \`temporary\` and \`retired\` out`)

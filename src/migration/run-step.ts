@@ -1,4 +1,4 @@
-import { assertMethods, assertObject, assertSignal } from '../bytes.ts'
+import { assertCallback, assertMethods, assertObject, assertSignal } from '../bytes.ts'
 import { type JobCounts, type JobProgress, NO_COUNTS } from '../job.ts'
 import type { JobOptions } from '../rotation/run-job.ts'
 import type { RowKey } from '../row-key.ts'
@@ -60,6 +60,8 @@ export async function runStep(
   assertParts(parts)
   assertObject(options, 'the options')
   assertSignal(options.signal)
+  assertCallback(options.onPhase, 'onPhase')
+  assertCallback(options.onProgress, 'onProgress')
   const { table, migration } = parts
   const { staleMs = STALE_MS, signal } = options
   const record = migration.record.name

@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import {
   assertArray,
-  assertFunction,
+  assertCallback,
   assertMethods,
   assertOptions,
   assertText,
@@ -62,7 +62,7 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
   }
   assertArray(legacy, 'legacy')
   for (const scheme of legacy) assertMethods(scheme, ['parse'], 'a legacy scheme')
-  if (onUnreadable !== undefined) assertFunction(onUnreadable, 'onUnreadable')
+  assertCallback(onUnreadable, 'onUnreadable')
   const admission = new Admission(options.admission)
   if (current.memoryKiB > admission.memoryKiB) {
     throw new InvalidInputError(

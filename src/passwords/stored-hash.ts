@@ -29,3 +29,8 @@ export interface LegacyScheme {
   readonly name: string
   parse(stored: string): StoredHash | undefined
 }
+
+/** A scheme whose `parse` is given text alone: what is no text is of no scheme. */
+export function ofText({ name, parse }: LegacyScheme): LegacyScheme {
+  return { name, parse: (stored) => (typeof stored === 'string' ? parse(stored) : undefined) }
+}

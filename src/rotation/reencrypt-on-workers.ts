@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { assertMethods, assertObject, assertSignal } from '../bytes.ts'
+import { assertCallback, assertMethods, assertObject, assertSignal } from '../bytes.ts'
 import { InvalidInputError, SystemicFailureError } from '../errors.ts'
 import { type Job, type JobCounts, NO_COUNTS } from '../job.ts'
 import type { JobQueue } from '../job-queue.ts'
@@ -39,6 +39,7 @@ export async function reencryptOnWorkers<Schema extends AnyRecord>(
   assertMethods(queue, ['send', 'work'], 'queue')
   assertObject(options, 'the options')
   assertSignal(options.signal)
+  assertCallback(options.onProgress, 'onProgress')
   const { ranges = DEFAULT_RANGES, ...job } = options
   if (!Number.isSafeInteger(ranges) || ranges < 2 || ranges > MAX_RANGES) {
     throw new InvalidInputError(`ranges must be a whole number from 2 to ${MAX_RANGES}`)

@@ -1,3 +1,4 @@
+import { assertCallback } from '../bytes.ts'
 import { InvalidInputError, StrongroomError } from '../errors.ts'
 import type { Job, JobCounts, JobKind, JobProgress } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
@@ -117,6 +118,7 @@ function settingsOf(table: Table, options: JobOptions): PassSettings {
   const { batch = DEFAULT_BATCH, staleMs = DEFAULT_STALE_MS } = options
   assertWhole('batch', batch, 1, 10_000)
   assertWhole('staleMs', staleMs, 1_000, 86_400_000)
+  assertCallback(options.onProgress, 'onProgress')
   return { ...options, batch, staleMs, throttle: new Throttle(table, options.throttle) }
 }
 

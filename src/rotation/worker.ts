@@ -1,4 +1,4 @@
-import { assertMethods, assertObject } from '../bytes.ts'
+import { assertCallback, assertMethods, assertObject } from '../bytes.ts'
 import { InvalidInputError, SystemicFailureError } from '../errors.ts'
 import type { Job } from '../job.ts'
 import type { JobQueue, RangeTask } from '../job-queue.ts'
@@ -50,6 +50,7 @@ export async function workOnRanges(
   assertObject(workerOptions, 'the options')
   const { signal, onRange, ...options } = workerOptions
   assertMethods(signal, ['throwIfAborted', 'addEventListener'], 'signal')
+  assertCallback(onRange, 'onRange')
   const end = new AbortController()
   let systemic: SystemicFailureError | undefined
   const handle = async (task: RangeTask): Promise<void> => {

@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { awsKms, dynamoKeyStore } from '../../providers/aws/index.ts'
 import { azureKeyVault } from '../../providers/azure/index.ts'
+import { encryptedTable } from '../../providers/drizzle/index.ts'
 import { createKeyStoreFile, fileAnchor, fileKeyStore, fileShredLedger } from '../../providers/file/index.ts'
 import { gcpKms } from '../../providers/gcp/index.ts'
 import { decryptRows, matching, strongroomPlugin } from '../../providers/kysely/index.ts'
@@ -26,7 +28,15 @@ type Calls = Record<string, (bad: Bad) => unknown>
 const notObjects: readonly unknown[] = [null, 5, 5n, true, 'x', Symbol('s'), [], () => {}, new Date(), new Map()]
 const notMethods: readonly unknown[] = [undefined, null, 5, 'x', Symbol('s'), [], {}, () => {}]
 const notLists: readonly unknown[] = [null, 5, 5n, true, 'x', Symbol('s'), {}, () => {}]
+const notCallbacks: readonly unknown[] = [null, 5, 'x', true, Symbol('s'), [], {}]
 const kms = memoryKms()
+const webKey = { namespace: 'n', name: 'k', key: new Uint8Array(32) }
+const publicKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({
+  type: 'spki',
+  format: 'pem',
+}) as string
+const queue = { send() {}, work() {} } as unknown as api.JobQueue
+const azureClient = { getKey() {}, getCryptographyClient() {} }
 const table = { describe() {}, page() {}, write() {}, countHeads() {} } as unknown as api.Table
 const cipher = { reencryptSettled() {} } as unknown as api.RecordCipher<api.AnyRecord>
 let room: Awaited<ReturnType<typeof openRoom<{ people: typeof people }>>>['room']
@@ -189,6 +199,63 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   'signal of keys.rewrap': [[5, 'x', {}], (bad) => room.keys.rewrap({ signal: bad })],
   'paths of sealFile': [['', 5, null, 'a\0b'], (bad) => api.sealFile(kms, 'package.json', bad)],
   'path of fileSource': [['', 5, null, 'a\0b'], (bad) => api.fileSource(bad)],
+  'shredExpired onProgress': [notCallbacks, (bad) => api.shredExpired(config(), room.keys, { onProgress: bad })],
+  'keys.rotate onProgress': [notCallbacks, (bad) => room.keys.rotate({ onProgress: bad })],
+  'keys.rewrap onProgress': [notCallbacks, (bad) => room.keys.rewrap({ onProgress: bad })],
+  'reencryptTable onProgress': [notCallbacks, (bad) => api.reencryptTable(cipher, table, { onProgress: bad })],
+  'reencryptOnWorkers onProgress': [
+    notCallbacks,
+    (bad) => api.reencryptOnWorkers(cipher, table, queue, { onProgress: bad }),
+  ],
+  'workOnRanges onRange': [
+    notCallbacks,
+    (bad) => api.workOnRanges(room, {}, queue, { signal: new AbortController().signal, onRange: bad }),
+  ],
+  'runMigration onPhase': [notCallbacks, (bad) => api.runMigration(migrationParts(), { onPhase: bad })],
+  'runMigration onProgress': [notCallbacks, (bad) => api.runMigration(migrationParts(), { onProgress: bad })],
+  'defineMigration read': [
+    notCallbacks,
+    (bad) => api.defineMigration(people, { columns: { email: { from: 'mail', read: bad } } }),
+  ],
+  'defineMigration write': [
+    notCallbacks,
+    (bad) => api.defineMigration(people, { columns: { email: { from: 'mail', write: bad } } }),
+  ],
+  'sealStream onProgress': [notCallbacks, (bad) => api.sealStream(kms, { onProgress: bad })],
+  'openStream onProgress': [notCallbacks, (bad) => room.openStream({ onProgress: bad })],
+  'openStream onHeader': [notCallbacks, (bad) => api.openStream(kms, { onHeader: bad })],
+  'web openStream onHeader': [notCallbacks, (bad) => web.openStream(web.rawAes(webKey), { onHeader: bad })],
+  'sealFile onProgress': [notCallbacks, (bad) => api.sealFile(kms, 'from', 'to', { onProgress: bad })],
+  'openFile onProgress': [notCallbacks, (bad) => api.openFile(kms, 'from', 'to', { onProgress: bad })],
+  'verifyFile onProgress': [notCallbacks, (bad) => api.verifyFile(kms, 'from', { onProgress: bad })],
+  'rewrapFile onProgress': [notCallbacks, (bad) => api.rewrapFile(kms, 'from', { to: kms, onProgress: bad })],
+  'argon2id onUnreadable': [notCallbacks, (bad) => api.argon2id({ onUnreadable: bad })],
+  'doctor reference': [notCallbacks, (bad) => api.doctor(config(), { reference: bad })],
+  'doctor now': [notCallbacks, (bad) => api.doctor(config(), { now: bad })],
+  'faulty clock': [notCallbacks, (bad) => faulty(kms, { clock: bad })],
+  'faulty sleep': [notCallbacks, (bad) => faulty(kms, { sleep: bad })],
+  'number of a plan': [[null, '5', 5n, {}], (bad) => api.explainIndexPlan([{ ...indexPlan(), bits: bad }])],
+  'rows of a plan': [[null, '5', 5n, {}], (bad) => api.explainIndexPlan([{ ...indexPlan(), rows: bad }])],
+  'false positives of a plan': [
+    [undefined, null, '5', {}],
+    (bad) => api.explainIndexPlan([{ ...indexPlan(), falsePositives: bad }]),
+  ],
+  'unique of a plan': [[undefined, null, 1], (bad) => api.explainIndexPlan([{ ...indexPlan(), unique: bad }])],
+  'fields of a plan': [[5, null, Symbol('s')], (bad) => api.explainIndexPlan([{ ...indexPlan(), fields: [bad] }])],
+  'drizzle encryptedTable': [[...notObjects, undefined, {}], (bad) => encryptedTable(bad, room.records.people)],
+  'client of azureKeyVault': [
+    [null, 5, 'x', [], {}, { vaultUrl: 'https://v.vault.azure.net' }, { ...azureClient, vaultUrl: 5 }],
+    (bad) => azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', credential: {}, client: bad }),
+  ],
+  ...Object.fromEntries(
+    ['attemptTimeoutMs', 'deadlineMs', 'maxAttempts', 'openAfter', 'hedgeAfterMs', 'minWraps'].map((name) => [
+      `resilience ${name} of a configuration`,
+      [
+        [null, '5', -1, Number.NaN, Number.POSITIVE_INFINITY, {}],
+        (bad: Bad) => api.defineStrongroom({ ...config(), resilience: { [name]: bad } }),
+      ],
+    ]),
+  ),
   'path of fileKeyStore': [['', 5, null, 'a\0b'], (bad) => fileKeyStore({ path: bad })],
   prismaRelations: [[undefined, 5, {}], (bad) => prismaRelations(bad)],
 }
@@ -214,10 +281,72 @@ describe('an argument of another kind is refused with a typed error that says so
   })
 })
 
-const webKey = { namespace: 'n', name: 'k', key: new Uint8Array(32) }
+describe('a provider of keys', () => {
+  const signal = { signal: 'no signal' }
+  const badCalls = [...notObjects, undefined, {}, { context: null }, { context: {}, ...signal }]
+  const wrapped = { provider: 'n', keyId: 'k', ciphertext: new Uint8Array(60) }
+  const badWraps = [
+    ...notObjects,
+    undefined,
+    {},
+    ...Object.keys(wrapped).flatMap((name) => [undefined, null, 5, {}].map((bad) => ({ ...wrapped, [name]: bad }))),
+  ]
+  const providers: readonly api.KmsProvider[] = [
+    kms,
+    faulty(kms, {}),
+    awsKms({ keyId: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab' }),
+    azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', credential: {} }),
+    gcpKms({ keyName: 'projects/p/locations/global/keyRings/r/cryptoKeys/k' }),
+    vaultTransit({ address: 'https://vault.example.com', key: 'k', auth: { token: 't' }, binding: 'derived' } as never),
+    pkcs11Hsm({ token: 't', key: { label: 'k' }, pin: '1', client: {} } as never),
+    rawAes(webKey),
+    rawRsa({ namespace: 'n', name: 'k', publicKey }),
+    web.rawAes(webKey),
+    web.rawRsa({ namespace: 'n', name: 'k', publicKey }),
+    sealedBoxKms({ publicKey: new Uint8Array(32) }),
+    sodiumKms({ path: '/nowhere/key' }),
+  ]
+
+  test.each(providers.map((provider) => [provider.name, provider] as const))(
+    '%s refuses what is no key, no wrapped key and no call before any work, and accepts no such thing',
+    async (_, provider) => {
+      const key = new Uint8Array(32)
+      const { wrap, unwrap, rewrap = unwrap } = provider
+      const refused = [
+        ...[undefined, null, 5, 'x', [], new Uint8Array(31)].map((bad) => wrap(bad as Bad, { context: {} })),
+        ...badCalls.flatMap((bad) => [wrap(key, bad as Bad), unwrap(wrapped, bad as Bad), rewrap(wrapped, bad as Bad)]),
+        ...badWraps.flatMap((bad) => [unwrap(bad as Bad, { context: {} }), rewrap(bad as Bad, { context: {} })]),
+      ]
+      for (const call of refused) await expect(call).rejects.toThrow(api.InvalidInputError)
+      for (const bad of badWraps.filter((bad) => bad === null || typeof bad !== 'object' || !('keyId' in bad))) {
+        expect(provider.accepts(bad as Bad)).toBe(false)
+      }
+    },
+  )
+})
+
+test('what is no text is a password hash of no other system, and throws nothing', () => {
+  const schemes = [
+    ...api.legacySchemes,
+    api.rawDigest({ algorithm: 'md5' }),
+    api.firebaseScrypt({ signerKey: btoa('k'.repeat(16)), saltSeparator: 'Bw==', rounds: 8, memCost: 14 }),
+  ]
+  for (const { parse } of schemes) {
+    for (const bad of [...notObjects.filter((value) => value !== 'x'), undefined, {}, Object.create(null)]) {
+      expect(parse(bad as Bad)).toBeUndefined()
+    }
+  }
+})
 
 function config() {
   return { name: 'x', kms, store: memoryKeyStore() }
+}
+function indexPlan() {
+  return { index: 'i', fields: ['f'], ...api.planIndex({ rows: 1000 }) }
+}
+function migrationParts() {
+  const migration = api.defineMigration(people, { columns: { email: { from: 'mail' } } })
+  return { cipher: room.records.people as never, table, migration }
 }
 function record(field: api.Field) {
   return api.defineRecord('r', { a: field }, { id: 'id' })

@@ -3,7 +3,7 @@ import { createCipheriv } from 'node:crypto'
 import { assertObject, assertText, describe } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import { assertWhole } from '../argon2-parameters.ts'
-import type { LegacyScheme } from '../stored-hash.ts'
+import { type LegacyScheme, ofText } from '../stored-hash.ts'
 import { parseBase64, zerosBase64 } from './encodings.ts'
 import { scryptHash } from './scrypt.ts'
 
@@ -37,7 +37,7 @@ export function firebaseScrypt(options: FirebaseScryptOptions): LegacyScheme {
   const { rounds, memCost } = options
   assertWhole(rounds, 'rounds', 1, 8)
   assertWhole(memCost, 'memCost', 1, 14)
-  return {
+  return ofText({
     name: 'firebase-scrypt',
     parse: (stored) => {
       const [, salt, hash] = FORMAT.exec(stored) ?? []
@@ -58,7 +58,7 @@ export function firebaseScrypt(options: FirebaseScryptOptions): LegacyScheme {
         scrypt && { ...scrypt, compute: async (password) => encryptSigner((await scrypt.compute(password)) as Buffer) }
       )
     },
-  }
+  })
 
   function encryptSigner(derived: Buffer): Buffer {
     const cipher = createCipheriv('aes-256-ctr', derived.subarray(0, 32), Buffer.alloc(16))

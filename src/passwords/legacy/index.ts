@@ -1,4 +1,4 @@
-import type { LegacyScheme } from '../stored-hash.ts'
+import { type LegacyScheme, ofText } from '../stored-hash.ts'
 import { aspnet } from './aspnet.ts'
 import { bcrypt } from './bcrypt.ts'
 import { betterAuth } from './better-auth.ts'
@@ -27,4 +27,4 @@ export const legacySchemes: readonly LegacyScheme[] = [
   aspnet,
   ldap,
   shaCrypt,
-]
+].map(ofText)

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { assertObject, describe } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
-import type { LegacyScheme } from '../stored-hash.ts'
+import { type LegacyScheme, ofText } from '../stored-hash.ts'
 
 /** What a table of bare digests looks like; nothing in such a table says so itself. */
 export interface RawDigestOptions {
@@ -40,7 +40,7 @@ export function rawDigest(options: RawDigestOptions): LegacyScheme {
     throw new InvalidInputError(`with salt ${position}, stored must be ${layouts.join(' or ')}`)
 
   const length = 2 * LENGTHS[algorithm]
-  return {
+  return ofText({
     name: 'raw-digest',
     parse: (stored) => {
       const [hex, salt] = split(stored)
@@ -61,7 +61,7 @@ export function rawDigest(options: RawDigestOptions): LegacyScheme {
         },
       }
     },
-  }
+  })
 
   /** The digest's length is known, so a salt may hold any character, colons too. */
   function split(stored: string): [hex: string | undefined, salt: string | undefined] {
