@@ -64,9 +64,9 @@ describeComponent('dynamoKeyStore on moto, with the real client', missing, () =>
       close: async () => void (await Promise.all([store.close?.(), second.close?.()])),
     }
   }
-  // moto copies the whole table for every transaction, so the full suite takes over a minute.
+  // moto copies the whole table for every transaction, so the full suite takes minutes where others work beside it.
   const slow = process.env.STRONGROOM_SLOW === '1'
-  for (const { name, run } of keyStoreConformance(harness)) it.runIf(slow || QUICK.test(name))(name, run, 180_000)
+  for (const { name, run } of keyStoreConformance(harness)) it.runIf(slow || QUICK.test(name))(name, run, 600_000)
 
   it('refuses a commit that does not fit one transaction, whole and before writing', async () => {
     const store = make()
