@@ -218,6 +218,7 @@ export { uuidv7 } from './records/uuidv7.ts'
 export type { DecryptValueOptions, EncryptValueOptions, ValueOptions } from './records/value-cipher.ts'
 export { type Census, type CensusCount, type CensusOptions, census, type OutgrownIndex } from './rotation/census.ts'
 export type { ClearedTable } from './rotation/clear-tags.ts'
+export type { JobOptions } from './rotation/job-options.ts'
 export type { KeyRows } from './rotation/key-rows.ts'
 export { type ReencryptOptions, reencryptTable } from './rotation/reencrypt.ts'
 export { type ReencryptOnWorkersOptions, reencryptOnWorkers } from './rotation/reencrypt-on-workers.ts'
@@ -231,7 +232,7 @@ export {
   retireVerdict,
 } from './rotation/retire.ts'
 export type { BackupPolicy, RetireCheck, RetireCheckName, RetireParts } from './rotation/retire-checks.ts'
-export type { JobOptions, JobReport } from './rotation/run-job.ts'
+export type { JobReport } from './rotation/run-job.ts'
 export {
   type Finality,
   finality,

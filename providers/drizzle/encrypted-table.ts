@@ -24,7 +24,7 @@ import type {
   SearchOptions,
 } from '../../src/records/record-types.ts'
 import { changedRows, type Database, type LooseDatabase, type Query } from './database.ts'
-import { type AnyEncryptedTable, decryptNested, type NestedRow } from './nested.ts'
+import { decryptNested, type RelatedTables } from './nested.ts'
 import type { NewRow, RowChanges, RowKey } from './row-types.ts'
 import { WrittenValue } from './written-value.ts'
 
@@ -79,10 +79,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
    * @param relations tables of the relations in its rows: `{ orders: encryptedOrders }`
    * @throws InvalidInputError when it compares or orders by an encrypted column; DecryptionError
    */
-  async decrypt<
-    Row extends Identity<Schema>,
-    Relations extends Readonly<Record<string, AnyEncryptedTable>> = Record<never, never>,
-  >(
+  async decrypt<Row extends Identity<Schema>, Relations extends RelatedTables = Record<never, never>>(
     query: Query<readonly Row[]>,
     relations: Relations = {} as Relations,
   ): Promise<NestedRow<Schema, Row, Relations>[]> {
@@ -211,6 +208,24 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     return stored
   }
 }
+
+/** A row of which the relations are decrypted as well. */
+export type NestedRow<Schema extends AnyRecord, Row, Of extends RelatedTables> = Omit<
+  DecryptedRow<Schema, Row>,
+  keyof Of
+> & {
+  [Name in keyof Of & keyof Row]: Related<Row[Name], Of[Name]>
+}
+
+/** What decrypting with `Of`, an encrypted table, makes of a relation. */
+export type Related<Value, Of> =
+  Of extends EncryptedTable<Table, infer Schema>
+    ? Value extends readonly (infer Row)[]
+      ? DecryptedRow<Schema, Row>[]
+      : Value extends null
+        ? null
+        : DecryptedRow<Schema, Value>
+    : never
 
 /** Statements of `upsert`, which may do what others may not: they hold the row in the way to the same identity. */
 const upserts = new WeakMap<Table, Set<string>>()

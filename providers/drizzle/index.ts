@@ -3,5 +3,5 @@ export { type EncryptedColumns, mysqlColumns, pgColumns, sqliteColumns } from '.
 export type { Database, Query } from './database.ts'
 export { EncryptedTable, encryptedTable } from './encrypted-table.ts'
 export { guardedLogger } from './guarded-logger.ts'
-export { decryptJoin } from './nested.ts'
+export { decryptJoin } from './join.ts'
 export type { NewRow, RowChanges, RowKey } from './row-types.ts'

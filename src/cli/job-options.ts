@@ -1,4 +1,4 @@
-import type { JobOptions } from '../rotation/run-job.ts'
+import type { JobOptions } from '../rotation/job-options.ts'
 import { type Command, InvalidArgumentError } from './vendor.ts'
 
 /** What every job over a table takes. */

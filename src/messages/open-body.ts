@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { type KeyObject, verify } from 'node:crypto'
 import { DecryptionError } from '../errors.ts'
+import type { OpenedHeader } from './authenticate.ts'
 import { FINAL_MARK } from './frame-layout.ts'
 import { openFrame } from './frames.ts'
 import { type Header, IV, TAG } from './header.ts'
-import type { OpenedHeader } from './open.ts'
 import type { Suite } from './suites.ts'
 
 /** Opens all frames and the footer of a buffered message; nothing is returned unless everything holds. @throws DecryptionError */

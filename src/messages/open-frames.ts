@@ -1,10 +1,10 @@
 import type { Buffer } from 'node:buffer'
 import { createVerify, type Verify } from 'node:crypto'
 import { DecryptionError } from '../errors.ts'
+import type { OpenedHeader } from './authenticate.ts'
 import { openFrame } from './frames.ts'
 import type { Header } from './header.ts'
 import { MessageReader } from './message-reader.ts'
-import type { OpenedHeader } from './open.ts'
 import type { OpenPlan } from './open-plan.ts'
 
 /**

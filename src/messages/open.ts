@@ -1,38 +1,12 @@
 import type { Buffer } from 'node:buffer'
-import type { KeyObject } from 'node:crypto'
-import { asBuffer, assertBytes, equalBytes, wipe } from '../bytes.ts'
-import { DecryptionError } from '../errors.ts'
+import { asBuffer, assertBytes, wipe } from '../bytes.ts'
 import type { KmsProvider } from '../kms.ts'
+import { authenticate, type OpenedHeader, type OpenMaterials } from './authenticate.ts'
 import type { DataKeyCache } from './data-key-cache.ts'
-import { openKey } from './derivation.ts'
 import { findDataKey } from './detached.ts'
-import { type FrameCipher, frameCipher, headerTag } from './frames.ts'
 import { type Header, parseHeader } from './header.ts'
 import { openBody } from './open-body.ts'
-import {
-  assertExpected,
-  assertPolicy,
-  boundContext,
-  type MessageInfo,
-  messageInfo,
-  type OpenPlan,
-} from './open-plan.ts'
-import { parseVerificationKey } from './signature.ts'
-import type { Suite } from './suites.ts'
-
-/** A data key that opened a message, with the suite it was unwrapped for. */
-export interface OpenMaterials {
-  readonly suite: Suite
-  readonly dataKey: Uint8Array
-}
-
-/** A message whose header is authenticated. The caller wipes `cipher.key`. */
-export interface OpenedHeader {
-  readonly cipher: FrameCipher
-  readonly info: MessageInfo
-  /** Verifies the footer; undefined when the suite has none. */
-  readonly verificationKey: KeyObject | undefined
-}
+import { assertPolicy, boundContext, type MessageInfo, type OpenPlan } from './open-plan.ts'
 
 /**
  * Goes from a parsed header to an authenticated one, in the order of the specification, section 6: policy, recipients,
@@ -114,28 +88,4 @@ const MAX_CACHED_HEADER = 16_384
 /** Equal for two headers exactly when one data key may open both: suite, context and recipients are the same. */
 function cacheId({ suite, keyMaterial }: Header, unstored: Uint8Array): string {
   return `${suite.id} ${unstored.length} ${asBuffer(unstored).toString('latin1')}${asBuffer(keyMaterial).toString('latin1')}`
-}
-
-function authenticate(header: Header, materials: OpenMaterials, unstored: Uint8Array, plan: OpenPlan): OpenedHeader {
-  // Again after the cache: what it held must not weaken what the message was refused or accepted for.
-  assertPolicy(materials.suite, header, plan)
-  const key = openKey(header, materials.dataKey)
-  try {
-    const tag =
-      unstored.length === 0
-        ? headerTag(header.suite, key, header.iv, header.body)
-        : headerTag(header.suite, key, header.iv, header.body, unstored)
-    if (!equalBytes(tag, header.tag)) throw new DecryptionError()
-    const publicKey = assertExpected(header, plan)
-    const { signature } = header.suite
-    return {
-      cipher: frameCipher(header.suite, key, header.messageId),
-      info: messageInfo(header, plan),
-      verificationKey:
-        signature && publicKey !== undefined ? parseVerificationKey(publicKey, signature.curve) : undefined,
-    }
-  } catch (error) {
-    wipe(key)
-    throw error
-  }
 }

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { TableError } from '../errors.ts'
 import { type Job, type JobProgress, NO_PROGRESS } from '../job.ts'
-import { type JobOptions, type PassWork, runPasses } from '../rotation/run-job.ts'
+import type { JobOptions } from '../rotation/job-options.ts'
+import type { PassWork } from '../rotation/passes.ts'
+import { runPasses } from '../rotation/run-job.ts'
 import type { Table, TableChange } from '../table.ts'
 import type { MigrationPhase } from './phase.ts'
 

@@ -1,6 +1,6 @@
 import { assertCallback, assertMethods, assertObject, assertSignal } from '../bytes.ts'
 import { type JobCounts, type JobProgress, NO_COUNTS } from '../job.ts'
-import type { JobOptions } from '../rotation/run-job.ts'
+import type { JobOptions } from '../rotation/job-options.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Table } from '../table.ts'
 import { assertMigration, type Migration } from './define-migration.ts'

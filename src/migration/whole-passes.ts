@@ -1,4 +1,4 @@
-import type { PassWork } from '../rotation/run-job.ts'
+import type { PassWork } from '../rotation/passes.ts'
 import { compareRows } from './compare.ts'
 import type { HeldJob } from './held-job.ts'
 import { type Layout, layoutOf } from './layout.ts'

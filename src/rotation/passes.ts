@@ -1,14 +1,23 @@
 import { type Job, type JobCounts, type JobProgress, NO_PROGRESS } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
-import type { PageQuery, Table, TableRow } from '../table.ts'
-import type { JobOptions, PageChanges, PassWork } from './run-job.ts'
-import type { Throttle } from './throttle.ts'
+import type { PageQuery, RowChange, Table, TableRow } from '../table.ts'
+import type { JobSettings } from './job-options.ts'
 
-/** The options of a job, complete. */
-export type PassSettings = JobOptions & {
-  readonly batch: number
-  readonly throttle: Throttle
-  readonly staleMs: number
+/** What is to be done about a page of rows. */
+export interface PageChanges {
+  readonly changes: readonly RowChange[]
+  /** The keys of the rows that could not be read. */
+  readonly failed: readonly RowKey[]
+}
+
+/** What is done with every page of rows, pass after pass. */
+export interface PassWork {
+  readonly columns: readonly string[]
+  readonly texts?: readonly string[]
+  /** Called for one page after the other, while the changes of the page before may still be on their way. */
+  readonly rows: (rows: readonly TableRow[]) => Promise<PageChanges>
+  /** Whether a whole pass with these counts was the last; by default, when it wrote nothing and nothing changed meanwhile. */
+  readonly isLast?: (pass: JobCounts) => boolean
 }
 
 const MAX_ASIDE = 1000
@@ -21,11 +30,11 @@ export class Passes {
   readonly #table: Table
   readonly #work: PassWork
   readonly #job: Job | undefined
-  readonly #settings: PassSettings
+  readonly #settings: JobSettings
   readonly #lastPass: number
   #seen = performance.now()
 
-  constructor(table: Table, work: PassWork, job: Job | undefined, settings: PassSettings) {
+  constructor(table: Table, work: PassWork, job: Job | undefined, settings: JobSettings) {
     this.#table = table
     this.#work = work
     this.#job = job

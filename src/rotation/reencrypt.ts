@@ -7,7 +7,8 @@ import type { Settled } from '../records/row-batch.ts'
 import { idColumns } from '../records/schema.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Cell, RowChange, Table, TableRow } from '../table.ts'
-import { type JobOptions, type JobReport, runJob } from './run-job.ts'
+import type { JobOptions } from './job-options.ts'
+import { type JobReport, runJob } from './run-job.ts'
 
 /** How to re-encrypt a table. */
 export interface ReencryptOptions extends JobOptions {

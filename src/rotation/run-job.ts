@@ -1,47 +1,9 @@
-import { assertCallback } from '../bytes.ts'
 import { InvalidInputError, StrongroomError } from '../errors.ts'
 import type { Job, JobCounts, JobKind, JobProgress } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
-import type { RowChange, Table, TableRow } from '../table.ts'
-import { held, Passes, type PassSettings } from './passes.ts'
-import { Throttle, type ThrottleOptions } from './throttle.ts'
-
-/** How a job runs, whatever it does. */
-export interface JobOptions {
-  /** Rows in a batch, and between two checkpoints; 500 by default, 1 to 10,000. */
-  readonly batch?: number
-  /** Ends the job after the batch in hand; it goes on where it stopped when it is started again. */
-  readonly signal?: AbortSignal
-  readonly onProgress?: (progress: JobProgress) => void
-  readonly throttle?: ThrottleOptions
-  /** Counts what would be written, and writes nothing, not even progress. */
-  readonly dryRun?: boolean
-  /** ms of silence after which another process may take the job over; 60,000 by default, 1,000 at least. */
-  readonly staleMs?: number
-  /** Part of the table: behind this key. */
-  readonly from?: RowKey
-  /** Part of the table: up to and with this key. */
-  readonly until?: RowKey
-  /** Ends after one pass: for a range of a table that is passed over as a whole behind it. */
-  readonly onePass?: boolean
-}
-
-/** What is to be done about a page of rows. */
-export interface PageChanges {
-  readonly changes: readonly RowChange[]
-  /** The keys of the rows that could not be read. */
-  readonly failed: readonly RowKey[]
-}
-
-/** What is done with every page of rows, pass after pass. */
-export interface PassWork {
-  readonly columns: readonly string[]
-  readonly texts?: readonly string[]
-  /** Called for one page after the other, while the changes of the page before may still be on their way. */
-  readonly rows: (rows: readonly TableRow[]) => Promise<PageChanges>
-  /** Whether a whole pass with these counts was the last; by default, when it wrote nothing and nothing changed meanwhile. */
-  readonly isLast?: (pass: JobCounts) => boolean
-}
+import type { Table } from '../table.ts'
+import { type JobOptions, jobSettings } from './job-options.ts'
+import { held, Passes, type PassWork } from './passes.ts'
 
 /** What a job is, and what it does with a page of rows. */
 export interface JobWork extends PassWork {
@@ -62,9 +24,6 @@ export interface JobReport {
   readonly aside: readonly RowKey[]
 }
 
-const DEFAULT_BATCH = 500
-const DEFAULT_STALE_MS = 60_000
-
 /**
  * Runs a job over a table, from where it stopped when it ran before: pass after pass, until a whole pass finds nothing to
  * change. Each batch and its checkpoint are one transaction, so that a process killed at any moment loses nothing.
@@ -72,7 +31,7 @@ const DEFAULT_STALE_MS = 60_000
  * @throws JobBusyError, JobLostError, TableError, SystemicFailureError; the signal's reason when it ends early
  */
 export async function runJob(table: Table, work: JobWork, options: JobOptions = {}): Promise<JobReport> {
-  const { staleMs } = settingsOf(table, options)
+  const { staleMs } = jobSettings(table, options)
   options.signal?.throwIfAborted()
   if (!options.dryRun) await table.jobs.create()
   const job = options.dryRun
@@ -99,7 +58,7 @@ export async function runPasses(
   job: Job | undefined,
   options: JobOptions = {},
 ): Promise<{ progress: JobProgress; complete: boolean }> {
-  const run = new Passes(table, work, job, settingsOf(table, options))
+  const run = new Passes(table, work, job, jobSettings(table, options))
   try {
     const progress = await run.run()
     return { progress, complete: run.complete }
@@ -114,20 +73,6 @@ export async function runPasses(
   }
 }
 
-function settingsOf(table: Table, options: JobOptions): PassSettings {
-  const { batch = DEFAULT_BATCH, staleMs = DEFAULT_STALE_MS } = options
-  assertWhole('batch', batch, 1, 10_000)
-  assertWhole('staleMs', staleMs, 1_000, 86_400_000)
-  assertCallback(options.onProgress, 'onProgress')
-  return { ...options, batch, staleMs, throttle: new Throttle(table, options.throttle) }
-}
-
 function codeOf(error: unknown): string {
   return error instanceof StrongroomError || error instanceof InvalidInputError ? error.code : 'ERR_UNKNOWN'
-}
-
-function assertWhole(name: string, value: number, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new InvalidInputError(`${name} must be a whole number from ${least} to ${most}`)
-  }
 }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { assertStoredEncrypted } from './assert-stored.ts'
+import type { Case } from './case.ts'
 import { type Differences, describeDifferences } from './differences.ts'
 import type { AdapterHarness, AdapterUnderTest } from './harness.ts'
 import { manyCustomers, plain } from './samples.ts'
@@ -8,18 +9,6 @@ import { describeRefusals } from './suite-refusals.ts'
 import { SuiteRooms } from './suite-room.ts'
 import { describeScopes } from './suite-scopes.ts'
 import { describeWrites } from './suite-writes.ts'
-
-/** What a case of the suite works with; made anew for each. */
-export interface Case {
-  readonly under: AdapterUnderTest
-  /** The adapter, with the keys of `acme` and `globex` in memory. */
-  readonly adapter: AdapterHarness
-  readonly rooms: SuiteRooms
-  /** Why something is not done here, by its name in the harness. */
-  readonly said: Differences['said']
-  /** Opens the adapter as another process does, with the keys of these tenants in memory. */
-  another(tenants: readonly string[]): Promise<AdapterHarness>
-}
 
 /**
  * Every promise of an adapter of an object mapper, the same for all of them.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Case } from './conformance.ts'
+import type { Case } from './case.ts'
 import { customer, manyCustomers, order, plain } from './samples.ts'
 
 /** Promises of what is found: the rows that match, whole or in part, and no other. */

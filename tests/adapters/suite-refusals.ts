@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Case } from './conformance.ts'
+import type { Case } from './case.ts'
 import type { Refusals } from './harness.ts'
 import { manyCustomers } from './samples.ts'
 

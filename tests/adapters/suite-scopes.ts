@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Case } from './conformance.ts'
+import type { Case } from './case.ts'
 import { customer, manyCustomers, plain } from './samples.ts'
 
 /** Promises of tenants and keys: never one for the other, never plaintext for want of a key. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Case } from './conformance.ts'
+import type { Case } from './case.ts'
 import { customer, manyCustomers, order, plain } from './samples.ts'
 
 /** Promises of what is written: each kind of write encrypts, and is read back as it was. */

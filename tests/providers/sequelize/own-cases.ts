@@ -1,4 +1,4 @@
-import type { Case } from '../../adapters/conformance.ts'
+import type { Case } from '../../adapters/case.ts'
 import { describeRefused } from './refused.ts'
 import { describeShown } from './shown.ts'
 import { describeWritten } from './written.ts'

@@ -1,6 +1,6 @@
 import { col, fn, literal, Op, where } from 'sequelize'
 import { describe, expect, test } from 'vitest'
-import type { Case } from '../../adapters/conformance.ts'
+import type { Case } from '../../adapters/case.ts'
 import { customer } from '../../adapters/samples.ts'
 import type { CustomerInstance, SequelizeHarness } from '../../adapters/sequelize-harness.ts'
 

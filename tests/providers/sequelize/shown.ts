@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { fn, literal, QueryTypes } from 'sequelize'
 import { describe, expect, test } from 'vitest'
-import type { Case } from '../../adapters/conformance.ts'
+import type { Case } from '../../adapters/case.ts'
 import { customer, order, plain } from '../../adapters/samples.ts'
 import type { CustomerInstance, SequelizeHarness } from '../../adapters/sequelize-harness.ts'
 

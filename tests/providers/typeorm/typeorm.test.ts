@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm'
 import { describe, expect, test } from 'vitest'
-import { type Case, describeAdapter } from '../../adapters/conformance.ts'
+import type { Case } from '../../adapters/case.ts'
+import { describeAdapter } from '../../adapters/conformance.ts'
 import { TYPEORM } from '../../adapters/differences.ts'
 import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
 import type * as suite from '../../adapters/records.ts'

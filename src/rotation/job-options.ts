@@ -1,0 +1,51 @@
+import { assertCallback } from '../bytes.ts'
+import { InvalidInputError } from '../errors.ts'
+import type { JobProgress } from '../job.ts'
+import type { RowKey } from '../row-key.ts'
+import type { Table } from '../table.ts'
+import { Throttle, type ThrottleOptions } from './throttle.ts'
+
+/** How a job runs, whatever it does. */
+export interface JobOptions {
+  /** Rows in a batch, and between two checkpoints; 500 by default, 1 to 10,000. */
+  readonly batch?: number
+  /** Ends the job after the batch in hand; it goes on where it stopped when it is started again. */
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: JobProgress) => void
+  readonly throttle?: ThrottleOptions
+  /** Counts what would be written, and writes nothing, not even progress. */
+  readonly dryRun?: boolean
+  /** ms of silence after which another process may take the job over; 60,000 by default, 1,000 at least. */
+  readonly staleMs?: number
+  /** Part of the table: behind this key. */
+  readonly from?: RowKey
+  /** Part of the table: up to and with this key. */
+  readonly until?: RowKey
+  /** Ends after one pass: for a range of a table that is passed over as a whole behind it. */
+  readonly onePass?: boolean
+}
+
+/** The options of a job, checked and complete. */
+export type JobSettings = Omit<JobOptions, 'throttle'> & {
+  readonly batch: number
+  readonly throttle: Throttle
+  readonly staleMs: number
+}
+
+const DEFAULT_BATCH = 500
+const DEFAULT_STALE_MS = 60_000
+
+/** @throws InvalidInputError when a number is out of its range or `onProgress` is no function */
+export function jobSettings(table: Table, options: JobOptions): JobSettings {
+  const { batch = DEFAULT_BATCH, staleMs = DEFAULT_STALE_MS } = options
+  assertWhole('batch', batch, 1, 10_000)
+  assertWhole('staleMs', staleMs, 1_000, 86_400_000)
+  assertCallback(options.onProgress, 'onProgress')
+  return { ...options, batch, staleMs, throttle: new Throttle(table, options.throttle) }
+}
+
+function assertWhole(name: string, value: number, least: number, most: number): void {
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw new InvalidInputError(`${name} must be a whole number from ${least} to ${most}`)
+  }
+}
