@@ -55,11 +55,16 @@ export function strongroomPlugin(
 
 /** The plan with the names that results have. */
 async function renamed(plan: Plan, names: Names): Promise<Plan> {
-  const part = async (of: Part) => ({
-    ...of,
-    hidden: new Set(await Promise.all([...of.hidden].map((name) => names.inResults(name)))),
-  })
-  return { ...plan, parts: await Promise.all(plan.parts.map(part)) }
+  const named = (list: Iterable<string>) => Promise.all([...list].map((name) => names.inResults(name)))
+  const part = async (of: Part) => {
+    const identity = await named(of.identity.values())
+    return {
+      ...of,
+      identity: new Map([...of.identity.keys()].map((column, at) => [column, identity[at] as string])),
+      hidden: new Set(await named(of.hidden)),
+    }
+  }
+  return { ...plan, isTable: false, parts: await Promise.all(plan.parts.map(part)) }
 }
 
 function transform(query: Node, records: RecordsByTable): { query: Node; plan?: Plan } {

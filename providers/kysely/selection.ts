@@ -9,7 +9,7 @@ export interface Part {
   readonly source: Source
   /** Names in the result by fields; a field may be there under several names. */
   readonly outputs: ReadonlyMap<string, string>
-  /** Names in the result of the identity columns, by columns. Not for the application. */
+  /** Names in the result of the identity columns, by columns. */
   readonly identity: ReadonlyMap<string, string>
   /** Names in the result that the application does not get. */
   readonly hidden: ReadonlySet<string>
@@ -18,6 +18,8 @@ export interface Part {
 /** How the rows of a result become those that the application gets. */
 export interface Plan {
   readonly parts: readonly Part[]
+  /** Whether the rows of the result are those of its one part, with all columns of the table under their own names. */
+  readonly isTable: boolean
   readonly filters: readonly Searched[]
 }
 
@@ -39,14 +41,15 @@ export class Selection {
   read(selections: readonly Node[]): { selections: Node[]; plan: Plan } {
     const kept = selections.map((node) => this.#selection(node))
     const added: Node[] = []
+    const isTable = this.#tables === 1 && this.#all.size === 1 && selections.length === 1
     const parts = this.#sources.flatMap((source) => {
-      const part = this.#part(source, added)
+      const part = isTable ? this.#whole(source) : this.#part(source, added)
       return part === undefined ? [] : [part]
     })
     for (const { record, name } of this.#guard.filters) {
       if (!parts.some(({ source }) => source.record.name === record.name)) throw unread(name)
     }
-    return { selections: [...kept, ...added], plan: { parts, filters: this.#guard.filters } }
+    return { selections: [...kept, ...added], plan: { parts, isTable, filters: this.#guard.filters } }
   }
 
   #selection(node: Node): Node {
@@ -101,6 +104,14 @@ export class Selection {
         throw new InvalidInputError(`two tables give a column ${output}: give one of them an alias`)
     }
     this.#outputs.set(source, outputs.set(output, field))
+  }
+
+  /** A table that is read with all of its columns, its identity among them. */
+  #whole(source: Source): Part {
+    const { record } = source
+    const outputs = new Map(this.#outputs.get(source))
+    const identity = new Map(record.identity.map((name) => [name, name]))
+    return { source, outputs, identity, hidden: record.indexColumns }
   }
 
   #part(source: Source, added: Node[]): Part | undefined {

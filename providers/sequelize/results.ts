@@ -2,6 +2,7 @@ import { Model, type ModelStatic } from 'sequelize'
 import { InvalidInputError } from '../../src/errors.ts'
 import { looksEncrypted, StoredValue } from '../../src/mapping/stored-value.ts'
 import { remember } from './identity.ts'
+import { type Known, type Layout, Layouts } from './layout.ts'
 import type { Encrypted, Registry } from './registry.ts'
 
 type Values = Record<string, unknown>
@@ -22,6 +23,7 @@ interface Found {
 export class Results {
   readonly #registry: Registry
   readonly #found = new Map<Encrypted, Found[]>()
+  readonly #layouts = new Layouts()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -54,76 +56,50 @@ export class Results {
   #addInstance(instance: Model): void {
     const values = instance.dataValues as Values
     const encrypted = this.#registry.find(instance.constructor)
-    const seen = new Set<string>()
-    if (encrypted === undefined) this.#addOrdinary(instance.constructor, '', seen)
-    else this.#addColumns(encrypted, values, '', seen, (plain) => show(encrypted, instance, plain))
-    for (const [name, value] of Object.entries(values)) {
+    const known: Known[] = []
+    if (encrypted === undefined) known.push(...this.#ordinary(instance.constructor, ''))
+    else {
+      const layout = this.#layouts.of(encrypted, values, '')
+      known.push(layout)
+      const row = rowOf(layout, values)
+      if (row === undefined) instance.dataValues = without(values, layout.hidden)
+      else this.#push(encrypted, row, (plain) => show(encrypted, instance, layout, plain))
+    }
+    for (const name of Object.keys(values)) {
+      const value = values[name]
       if (value instanceof Model || (Array.isArray(value) && value[0] instanceof Model)) this.add(value, undefined)
-      else if (!seen.has(name)) assertOrdinary(name, value)
+      else assertOrdinary(name, value, known)
     }
   }
 
-  #addRow(row: Values, model: unknown, include: readonly Included[], prefix: string, seen = new Set<string>()): void {
+  #addRow(row: Values, model: unknown, include: readonly Included[], prefix: string, known: Known[] = []): void {
     const encrypted = this.#registry.find(model)
-    if (encrypted === undefined) this.#addOrdinary(model, prefix, seen)
+    if (encrypted === undefined) known.push(...this.#ordinary(model, prefix))
     else {
-      this.#addColumns(encrypted, row, prefix, seen, (plain) => {
-        for (const name of Object.keys(plain)) row[`${prefix}${name}`] = plain[name]
-      })
+      const layout = this.#layouts.of(encrypted, row, prefix)
+      known.push(layout)
+      const stored = rowOf(layout, row)
+      for (const key of layout.hidden) delete row[key]
+      if (stored !== undefined) {
+        this.#push(encrypted, stored, (plain) => {
+          for (const [name, key] of layout.fields) row[key] = plain[name]
+        })
+      }
     }
     for (const { as, model: other, include: inner = [] } of include) {
       const nested = row[as]
       if (prefix === '' && isRow(nested)) this.#addRow(nested, other, inner, '')
-      else this.#addRow(row, other, inner, `${prefix}${as}.`, seen)
+      else this.#addRow(row, other, inner, `${prefix}${as}.`, known)
     }
     if (prefix !== '') return
-    for (const [name, value] of Object.entries(row)) if (!seen.has(name)) assertOrdinary(name, value)
+    for (const name of Object.keys(row)) assertOrdinary(name, row[name], known)
   }
 
   /** The columns of a model without a record hold what they hold, unless its table is that of a record. */
-  #addOrdinary(model: unknown, prefix: string, seen: Set<string>): void {
+  #ordinary(model: unknown, prefix: string): readonly Known[] {
     const { tableName, getAttributes } = (model ?? {}) as Partial<ModelStatic<Model>>
-    if (getAttributes === undefined || this.#registry.hasTable(tableName)) return
-    for (const [name, { field = name }] of Object.entries(getAttributes.call(model as ModelStatic<Model>))) {
-      seen.add(`${prefix}${name}`).add(`${prefix}${field}`)
-    }
-  }
-
-  #addColumns(
-    encrypted: Encrypted,
-    values: Values,
-    prefix: string,
-    seen: Set<string>,
-    show: (plain: Values) => void,
-  ): void {
-    const { record, named } = encrypted
-    const keyOf = (name: string) => {
-      const keys = [`${prefix}${name}`, `${prefix}${named.columns.get(name)}`]
-      return keys.find((key) => values[key] !== undefined)
-    }
-    for (const key of [...record.indexColumns].map(keyOf)) if (key !== undefined) delete values[key]
-    for (const name of named.columns.keys()) {
-      const key = keyOf(name)
-      // Bytes of a plain column may begin like a ciphertext.
-      if (key !== undefined && !record.fields.has(name) && values[key] instanceof Uint8Array) seen.add(key)
-    }
-    const keys = new Map<string, string>()
-    for (const name of record.fields) {
-      const key = keyOf(name)
-      if (key === undefined) continue
-      seen.add(key)
-      keys.set(name, key.slice(prefix.length))
-    }
-    const ids = record.identity.flatMap((name) => {
-      const key = keyOf(name)
-      return key === undefined ? [] : [[name, values[key]] as const]
-    })
-    // The other side of an outer join that found nothing.
-    if (keys.size === 0 || (ids.length > 0 && ids.every(([, value]) => value === null))) return
-    const fields = [...keys].map(([name, key]) => [name, values[`${prefix}${key}`]])
-    this.#push(encrypted, Object.fromEntries([...ids, ...fields]), (plain) => {
-      show(Object.fromEntries([...keys].map(([name, key]) => [key, plain[name]])))
-    })
+    if (getAttributes === undefined || this.#registry.hasTable(tableName)) return []
+    return [this.#layouts.ordinary(model as ModelStatic<Model>, prefix)]
   }
 
   #push(encrypted: Encrypted, row: Values, show: (plain: Values) => void): void {
@@ -131,6 +107,15 @@ export class Results {
     if (found === undefined) this.#found.set(encrypted, [{ row, show }])
     else found.push({ row, show })
   }
+}
+
+/** The row as the cipher takes it; undefined where there is nothing to decrypt, as where an outer join found nothing. */
+function rowOf({ ids, fields }: Layout, values: Values): Values | undefined {
+  if (fields.length === 0 || (ids.length > 0 && ids.every(([, key]) => values[key] === null))) return undefined
+  const row: Values = {}
+  for (const [name, key] of ids) row[name] = values[key]
+  for (const [name, key] of fields) row[name] = values[key]
+  return row
 }
 
 /** Hides ciphertexts in rows that no model belongs to: they are no plaintexts, and are written nowhere by mistake. */
@@ -146,14 +131,29 @@ function hideIn(row: Values): void {
   }
 }
 
-function show(encrypted: Encrypted, instance: Model, plain: Values): void {
-  instance.set(plain as never, { raw: true })
+function show(encrypted: Encrypted, instance: Model, layout: Layout, plain: Values): void {
+  instance.dataValues = without(instance.dataValues as Values, layout.hidden)
+  const shown: Values = {}
+  for (const [name, key] of layout.fields) shown[key] = plain[name]
+  instance.set(shown as never, { raw: true })
   const values = instance.dataValues as Values
   if (encrypted.record.identity.every((name) => values[name] !== undefined)) remember(encrypted, instance)
 }
 
-function assertOrdinary(name: string, value: unknown): void {
+/** Made anew, because an object of which a property was deleted is slow from then on. */
+function without(values: Values, hidden: ReadonlySet<string>): Values {
+  if (hidden.size === 0) return values
+  const kept: Values = {}
+  for (const name of Object.keys(values)) if (!hidden.has(name)) kept[name] = values[name]
+  return kept
+}
+
+function assertOrdinary(name: string, value: unknown, known: readonly Known[]): void {
   if (!looksEncrypted(value)) return
+  for (const { any, bytes } of known) {
+    // Bytes of a plain column may begin like a ciphertext.
+    if (any.has(name) || (value instanceof Uint8Array && bytes.has(name))) return
+  }
   throw new InvalidInputError(
     `the result has an encrypted value as ${name}, where it cannot be decrypted: select encrypted columns by their own names, with the id and tenant of their row`,
   )
