@@ -15,7 +15,6 @@ import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import { Unencrypted } from './columns.ts'
 import { type InFlight, inFlight, KEPT } from './in-flight.ts'
-import { RowBatch } from './row-batch.ts'
 
 type Entity = Record<string, unknown>
 
@@ -27,12 +26,21 @@ interface Announced {
   readonly done: Promise<void>
 }
 
+/** Entities that one query loaded, and what is encrypted of them. */
+interface Loaded {
+  readonly entities: Entity[]
+  readonly rows: AnyRow[]
+  /** Is there when all of them are decrypted: one promise, because a promise for each would take longer than a field of it. */
+  readonly done: Promise<void>
+}
+
 /** Encrypts entities before TypeORM writes them, decrypts those it loads, and reads every statement before it runs. */
 export class EncryptingSubscriber implements EntitySubscriberInterface {
   readonly #record: MappedRecord
   readonly #metadata: EntityMetadata
   readonly #named: NamedTable
-  readonly #loads: RowBatch
+  /** Entities that queries load in this turn, to be decrypted together. */
+  readonly #loaded = new Map<QueryRunner | undefined, Loaded>()
   /** Entities that are announced in this turn, to be encrypted together. */
   readonly #announced = new Map<InFlight, Announced>()
 
@@ -42,7 +50,6 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     // By path: an embedded entity may have a property of the same name.
     const columns = metadata.columns.map(({ propertyPath, databaseName }) => [propertyPath, databaseName] as const)
     this.#named = { record, table: metadata.tableName, columns: new Map(columns) }
-    this.#loads = new RowBatch((rows) => record.cipher.decryptMany(rows))
     for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
       if (!this.#named.columns.has(name)) throw new ConfigError(`entity ${metadata.name} has no column ${name}`)
     }
@@ -77,24 +84,20 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     if (metadata === this.#metadata && entity !== undefined) inFlight(queryRunner).release(entity as Entity)
   }
 
-  afterLoad(loaded: unknown, event?: LoadEvent<unknown>): Promise<void> | undefined {
+  afterLoad(of: unknown, event?: LoadEvent<unknown>): Promise<void> | undefined {
     if (event?.metadata !== this.#metadata) return undefined
-    const entity = loaded as Entity
+    const entity = of as Entity
     const row: Record<string, unknown> = {}
     for (const name of this.#record.fields) {
       if (StoredValue.is(entity[name])) row[name] = StoredValue.unwrap(entity[name])
     }
     for (const name of this.#record.indexColumns) if (name in entity) delete entity[name]
-    const fields = Object.keys(row)
-    if (fields.length === 0) return undefined
+    if (Object.keys(row).length === 0) return undefined
     for (const name of this.#record.identity) row[name] = entity[name]
-    return new Promise((resolve, reject) => {
-      const show = (plain: AnyRow) => {
-        for (const name of fields) entity[name] = plain[name]
-        resolve()
-      }
-      this.#loads.add(row, show, reject)
-    })
+    const loaded = this.#loaded.get(event.queryRunner) ?? this.#load(event.queryRunner)
+    loaded.entities.push(entity)
+    loaded.rows.push(row)
+    return loaded.done
   }
 
   beforeQuery({ query, parameters, queryRunner }: BeforeQueryEvent): void {
@@ -125,6 +128,30 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     for (const parameter of parameters) if (parameter instanceof Unencrypted) throw parameter.error
     if (!query.toLowerCase().includes(this.#named.table.toLowerCase())) return
     assertStatement(query, parameters, this.#named)
+  }
+
+  #load(queryRunner: QueryRunner | undefined): Loaded {
+    const entities: Entity[] = []
+    const rows: AnyRow[] = []
+    const loaded = { entities, rows, done: this.#decrypt(queryRunner, entities, rows) }
+    // TypeORM does not wait for it when another subscriber throws.
+    loaded.done.catch(() => undefined)
+    this.#loaded.set(queryRunner, loaded)
+    return loaded
+  }
+
+  async #decrypt(
+    queryRunner: QueryRunner | undefined,
+    entities: readonly Entity[],
+    rows: readonly AnyRow[],
+  ): Promise<void> {
+    await undefined // TypeORM announces the other entities in the same turn.
+    this.#loaded.delete(queryRunner)
+    const decrypted = await this.#record.cipher.decryptMany(rows)
+    for (const [at, plain] of decrypted.entries()) {
+      const entity = entities[at] as Entity
+      for (const name of this.#record.fields) if (Object.hasOwn(plain, name)) entity[name] = plain[name]
+    }
   }
 
   /** Encrypts an entity for writing, with all that are announced with it. When that fails, all of them get their values back. */
