@@ -20,6 +20,14 @@ type Arguments<Delegate, Operation extends string> = Delegate extends {
   ? Args
   : { readonly where?: unknown; readonly data: unknown }
 
+/** Of the transaction that `updateEach` opens where it is called in none, as `prisma.$transaction` takes them, in milliseconds. */
+export interface UpdateEachOptions {
+  /** How long it may take. Prisma's default is 5,000: some thousand rows. */
+  readonly timeout?: number
+  /** How long it waits for a connection. */
+  readonly maxWait?: number
+}
+
 /** What the extension adds to the models that have encrypted columns. */
 export interface ModelMethods {
   /**
@@ -34,6 +42,7 @@ export interface ModelMethods {
       Arguments<Delegate, 'updateMany'>,
       ('where' & keyof Arguments<Delegate, 'updateMany'>) | ('data' & keyof Arguments<Delegate, 'updateMany'>)
     >,
+    options?: UpdateEachOptions,
   ): Promise<{ count: number }>
 }
 

@@ -28,6 +28,9 @@ export interface RoomWithRecords {
   readonly records: object
 }
 
+/** The clients that encrypt: a second extension around one would encrypt what the first one encrypted. */
+const encrypting = new WeakSet<object>()
+
 /**
  * A Prisma Client extension that encrypts columns as the records say. Keys are loaded as they are needed.
  *
@@ -50,10 +53,13 @@ export function strongroomPrisma<const Schemas extends PrismaModels>(
   const names = Object.keys(options.models)
   if (names.length === 0) throw new ConfigError('models is empty: name the model of each record, as `{ User: users }`')
   const extend: StrongroomPrisma<Schemas> = (client) => {
+    if (encrypting.has(client)) {
+      throw new ConfigError('this Prisma client is encrypted already: give all `models` to one strongroomPrisma')
+    }
     const models = new Models(client, room.records, options)
     const ownSql = new OwnSql(models, names, options.tables)
     const extensible = client as Extending
-    const encrypting = extensible.$extends({
+    const first = extensible.$extends({
       name: 'strongroom',
       query: {
         $allOperations: async ({ model, operation, args, query }: HookCall) => {
@@ -67,12 +73,14 @@ export function strongroomPrisma<const Schemas extends PrismaModels>(
     })
     const methods = names.map((name) => [uncapitalized(name), { updateEach: updateEach(models.get(name)) }])
     // A second extension, because the `$parent` of a method is the client before it, and that must encrypt as well.
-    return encrypting.$extends({
+    const extended = first.$extends({
       name: 'strongroom-methods',
       model: Object.fromEntries(methods),
       // Extensions that come later stand nearer to the database: theirs go before, so that what they write is encrypted.
       client: { $extends: (later: unknown) => extend(extensible.$extends(later)) },
-    }) as unknown as ReturnType<StrongroomPrisma<Schemas>>
+    })
+    encrypting.add(extended)
+    return extended as unknown as ReturnType<StrongroomPrisma<Schemas>>
   }
   return extend
 }

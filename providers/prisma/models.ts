@@ -86,6 +86,11 @@ export class Models {
     return this.#options.tenant?.()
   }
 
+  /** Whether the application says what the tenant is, so that having none is a mistake. */
+  get hasTenant(): boolean {
+    return this.#options.tenant !== undefined
+  }
+
   #read(name: string): Model {
     const delegate = this.#client[name.charAt(0).toLowerCase() + name.slice(1)] as { fields?: unknown } | undefined
     const fields = delegate?.fields as Record<string, FieldReference> | undefined

@@ -81,13 +81,19 @@ const OPERATIONS: Readonly<Record<string, (nested: Nested, argument: unknown) =>
       const isWrapped = isObject(one) && Object.hasOwn(one, 'data') && !other.scalars.has('data')
       if (!isWrapped) return updateData(writes, other, one, known)
       const { where, data } = one as Values
-      const change = await updateData(writes, other, data, { ...known, ...demanded(other, where) })
+      const change = await updateData(writes, other, data, {
+        ...known,
+        ...demanded(other, ofTenant(writes, other, where)),
+      })
       return where === undefined ? { data: change } : { where: await find(writes, other, where), data: change }
     }),
   updateMany: ({ writes, other, known }, argument) =>
     every(argument, async (one) => {
       const { where, data, ...rest } = one as Values
-      const change = await updateData(writes, other, data, { ...known, ...demanded(other, where) })
+      const change = await updateData(writes, other, data, {
+        ...known,
+        ...demanded(other, ofTenant(writes, other, where)),
+      })
       return { ...rest, where: await find(writes, other, where), data: change }
     }),
   upsert: ({ writes, other, known }, argument) =>
@@ -96,14 +102,23 @@ const OPERATIONS: Readonly<Record<string, (nested: Nested, argument: unknown) =>
       return {
         ...(where === undefined ? {} : { where: await find(writes, other, where) }),
         create: await createData(writes, other, create, known),
-        update: await updateData(writes, other, update, { ...known, ...demanded(other, where) }),
+        update: await updateData(writes, other, update, {
+          ...known,
+          ...demanded(other, ofTenant(writes, other, where)),
+        }),
       }
     }),
 }
 
-async function find({ models }: Writes, other: Model, where: unknown): Promise<unknown> {
+async function find(writes: Writes, other: Model, where: unknown): Promise<unknown> {
   if (!isObject(where)) return where // `true`, for a relation to one row
-  return (await rewriteWhere(other, withTenant(models, other, where), { models, exact: EXACT })).where
+  const { models } = writes
+  return (await rewriteWhere(other, ofTenant(writes, other, where), { models, exact: EXACT })).where
+}
+
+/** A relation to one row takes no `where`, and is followed from a row of the tenant. */
+function ofTenant({ models }: Writes, other: Model, where: unknown): unknown {
+  return isObject(where) ? withTenant(models, other, where) : where
 }
 
 /** Refuses to move a row to another parent when its values are bound to that parent. */

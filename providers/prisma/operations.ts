@@ -1,8 +1,8 @@
 import type { Condition } from './condition.ts'
-import type { Model, Models, Values } from './models.ts'
+import { type Model, type Models, own, type Values } from './models.ts'
 import { rewriteRelation } from './nested-writes.ts'
 import { rewritePages } from './pages.ts'
-import { isObject, refuse, refuseColumns } from './refusals.ts'
+import { isObject, isReference, refuse, refuseColumns } from './refusals.ts'
 import { decryptResult, planFor } from './results.ts'
 import { type Plan, rewriteSelection } from './selection.ts'
 import { demanded, type Place, rewriteWhere, withTenant } from './where.ts'
@@ -61,7 +61,14 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<unknown>>> = {
       create: (writes: Writes) => createData(writes, call.model, create),
       update: (writes: Writes) => updateData(writes, call.model, update, demands),
     }
-    return write({ ...call, args: { ...call.args, where: found.where } }, parts)
+    const written = await write({ ...call, args: { ...call.args, where: found.where } }, parts)
+    if (written === null && !isChain(call.model, call.args.select)) {
+      refuse(
+        call.model,
+        'upsert wrote nothing, because a row with the id or unique value of `create` is there that `where` does not find: it may be of another tenant',
+      )
+    }
+    return written
   },
   delete: (call) => change(call, 'the database deletes the row that it finds'),
   deleteMany: (call) => change(call, 'the database deletes every row that it finds'),
@@ -188,7 +195,14 @@ async function aggregate(call: Call): Promise<unknown> {
 /** Every name in a `having` or a list of aggregates, at any depth. */
 function columnsOf(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(columnsOf)
+  if (isReference(value)) return [value.name]
   return isObject(value) ? Object.entries(value).flatMap(([name, inner]) => [name, ...columnsOf(inner)]) : []
+}
+
+/** Whether it may be a chain such as `upsert(…).orders()`, whose answer is that of the relation. */
+function isChain({ relations }: Model, select: unknown): boolean {
+  const [name, ...more] = isObject(select) ? Object.keys(select) : []
+  return name !== undefined && more.length === 0 && own(relations, name) !== undefined
 }
 
 function exactly({ models }: Call, exact: string): Place {

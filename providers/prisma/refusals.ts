@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../../src/errors.ts'
-import type { Encryption, Model, Values } from './models.ts'
+import type { Encryption, Model, Models, Values } from './models.ts'
 
 /** Refuses what would bypass encryption, or cannot work on encrypted columns. */
 export function refuse(model: Model, what: string): never {
@@ -54,4 +54,30 @@ export function refuseColumns(model: Model, place: string, names: readonly strin
 /** Whether a value is an object of names and values, and not a Date, bytes or a list. */
 export function isObject(value: unknown): value is Values {
   return Object.prototype.toString.call(value) === '[object Object]'
+}
+
+/** A column of a model in the place of a value, as `db.user.fields.email` gives it. */
+export interface Reference {
+  readonly modelName: string
+  readonly name: string
+}
+
+export function isReference(value: unknown): value is Reference {
+  if (!isObject(value) || Object.getPrototypeOf(value) === Object.prototype) return false
+  return [value.modelName, value.name, value.typeName].every((part) => typeof part === 'string')
+}
+
+/** Refuses to compare a column with an encrypted one, `{ equals: db.user.fields.email }`, at any depth. */
+export function refuseReferences(models: Models, model: Model, column: string, value: unknown): void {
+  if (isReference(value)) {
+    const other = models.get(value.modelName)
+    if (!isEncrypted(other, value.name) && !other.encryption?.indexes.has(value.name)) return
+    refuse(
+      model,
+      `where ${column}: it would be compared with ${value.name}, which is encrypted, differently each time; read the rows, and compare what they hold`,
+    )
+  }
+  for (const inner of isObject(value) ? Object.values(value) : Array.isArray(value) ? value : []) {
+    refuseReferences(models, model, column, inner)
+  }
 }

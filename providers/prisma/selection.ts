@@ -60,6 +60,8 @@ export async function rewriteSelection(
   const needed = [...(model.encryption?.identity ?? []), ...reads]
   const extra = needed.filter((name) => omitted[name] === true)
   const left = Object.fromEntries(Object.entries(omitted).filter(([name]) => !extra.includes(name)))
+  // The client may omit columns from every answer, which extensions are not told.
+  for (const name of needed) left[name] = false
   for (const name of model.encryption?.indexes.keys() ?? []) left[name] = true
   return {
     args: {

@@ -1,3 +1,4 @@
+import type { UpdateEachOptions } from './extension-types.ts'
 import type { Model, Values } from './models.ts'
 import { refuse } from './refusals.ts'
 
@@ -7,6 +8,7 @@ interface Delegate {
   readonly $parent?: {
     $transaction?: (
       work: (client: Record<string, Delegate>) => Promise<{ count: number }>,
+      options?: UpdateEachOptions,
     ) => Promise<{ count: number }>
   }
   findMany(args: Values): Promise<Values[]>
@@ -29,10 +31,10 @@ export function updateEach(model: Model) {
     return { count }
   }
 
-  return async function (this: Delegate, args: Values): Promise<{ count: number }> {
+  return async function (this: Delegate, args: Values, options?: UpdateEachOptions): Promise<{ count: number }> {
     if (columns.length === 0) refuse(model, 'updateEach needs a record with an id')
     const transaction = this.$parent?.$transaction
     if (transaction === undefined) return work(this, args)
-    return transaction.call(this.$parent, (client) => work(client[key] as Delegate, args))
+    return transaction.call(this.$parent, (client) => work(client[key] as Delegate, args), options)
   }
 }

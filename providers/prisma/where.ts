@@ -1,6 +1,6 @@
 import { ALWAYS, allOf, anyOf, type Condition, plainCondition } from './condition.ts'
 import { type Model, type Models, own, type Values } from './models.ts'
-import { isEncrypted, refuse, refuseUnknown } from './refusals.ts'
+import { isEncrypted, refuse, refuseReferences, refuseUnknown } from './refusals.ts'
 import { searchFields } from './search.ts'
 
 /** Where a condition stands. */
@@ -40,8 +40,10 @@ export async function rewriteWhere(model: Model, where: unknown, place: Place): 
     else if (name === 'NOT') parts.push(await rewriteNot(model, value, here))
     else if (isVisibleNull(model, name, value)) parts.push(plainCondition({ [name]: value }))
     else if (isEncrypted(model, name) || model.encryption?.indexes.has(name)) searched[name] = value
-    else if (model.scalars.has(name)) parts.push(plainCondition({ [name]: value }))
-    else parts.push(plainCondition({ [name]: await rewriteRelated(model, name, value, here) }))
+    else if (model.scalars.has(name)) {
+      refuseReferences(place.models, model, name, value)
+      parts.push(plainCondition({ [name]: value }))
+    } else parts.push(plainCondition({ [name]: await rewriteRelated(model, name, value, here) }))
   }
   if (Object.keys(searched).length > 0) parts.push(await search(model, searched, here))
   return allOf(parts)
@@ -68,13 +70,24 @@ export function demanded(model: Model, where: unknown): Values {
   return out
 }
 
-/** A `where` that finds rows of the tenant of the work at hand alone. @throws InvalidInputError when it demands another one */
+/**
+ * A `where` that finds rows of the tenant of the work at hand alone.
+ *
+ * @throws InvalidInputError when it demands another one, or when neither it nor the work has one
+ */
 export function withTenant(models: Models, model: Model, where: unknown): unknown {
   const column = model.encryption?.tenant
-  const tenant = column === undefined ? undefined : models.tenant()
-  if (column === undefined || tenant === undefined) return where
+  if (column === undefined || !models.hasTenant) return where
+  const tenant = models.tenant()
   const given = (where ?? {}) as Values
   const said = demanded(model, given)[column]
+  if (tenant === undefined && said !== undefined) return where
+  if (tenant === undefined) {
+    refuse(
+      model,
+      `where without ${column}: \`tenant\` says no tenant, and rows of all of them would be found. Prisma runs a query when it is awaited, so await it where the tenant is known; work for all tenants takes a client that is extended without \`tenant\``,
+    )
+  }
   if (said === undefined) {
     if (given[column] === undefined) return { ...given, [column]: tenant }
     // Beside a condition of another kind, such as `not`, and never in its place.

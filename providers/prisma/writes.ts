@@ -108,7 +108,8 @@ export async function updateData(writes: Writes, model: Model, data: unknown, de
   const parts = split(model, data)
   const changed: Values = {}
   for (const [name, value] of parts.columns) {
-    if (encryption?.identity.includes(name)) keepIdentity(model, name, setTo(value), demands)
+    const holder = holderOf(writes.models, model, name)
+    if (holder !== undefined) keepIdentity(model, name, setTo(value), demands, holder)
     else if (isEncrypted(model, name)) changed[name] = assigned(model, encryption as Encryption, name, value)
     else out[name] = value
   }
@@ -208,9 +209,21 @@ function assertPlainColumns(model: Model, { cipher, record }: Encryption, names:
   }
 }
 
-function keepIdentity(model: Model, name: string, value: unknown, demands: Values): void {
+/** The model whose values are bound to a column: its own, or one that keeps it as id, tenant or subject, which databases change with it. */
+function holderOf(models: Models, model: Model, name: string): Model | undefined {
+  if (model.encryption?.identity.includes(name)) return model
+  for (const { model: other, there = {} } of Object.values(model.relations)) {
+    const held = Object.keys(there).find((theirs) => there[theirs] === name)
+    const found = held === undefined ? undefined : models.get(other)
+    if (found?.encryption?.identity.includes(held as string)) return found
+  }
+  return undefined
+}
+
+function keepIdentity(model: Model, name: string, value: unknown, demands: Values, holder: Model): void {
   if (demands[name] !== undefined && String(demands[name]) === String(value)) return
-  refuse(model, `update of ${name}: every value of the row is bound to it; make a new row and delete this one`)
+  const rows = holder === model ? 'the row' : `its rows of ${holder.name}`
+  refuse(model, `update of ${name}: every value of ${rows} is bound to it; make a new row and delete this one`)
 }
 
 /** The value of an update such as `{ set: 'x' }`. */

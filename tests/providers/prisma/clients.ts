@@ -27,10 +27,14 @@ export const PRISMA_VERSIONS: readonly PrismaVersion[] = [
 export type AnyPrisma = any
 
 /** A client of that version, through the driver adapter that the scheme of the URL asks for. */
-export async function openPrisma({ folder, entry }: PrismaVersion, url: string): Promise<AnyPrisma> {
+export async function openPrisma(
+  { folder, entry }: PrismaVersion,
+  url: string,
+  options: object = {},
+): Promise<AnyPrisma> {
   const open = async (generated: string, adapter: unknown) => {
     const { PrismaClient } = await import(pathToFileURL(`${folder}/${generated}/${entry}`).href)
-    return new PrismaClient({ adapter })
+    return new PrismaClient({ ...options, adapter })
   }
   const load = createRequire(`${folder}/package.json`)
   if (url.startsWith('postgres')) {

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { prismaRelations, prismaTables, strongroomPrisma } from '../../../providers/prisma/index.ts'
-import { openStrongroom, uuidv7 } from '../../../src/index.ts'
+import { defineRecord, openStrongroom, text, uuidv7 } from '../../../src/index.ts'
 import { customers, orders, records } from '../../adapters/records.ts'
 import { customer, manyCustomers, order } from '../../adapters/samples.ts'
 import { describeComponent } from '../../components/component.ts'
@@ -92,6 +92,17 @@ for (const version of PRISMA_VERSIONS) {
         const changes = { ...upsert, update: { phone: '1234' } }
         await expect(db.member.upsert(changes)).rejects.toMatchObject(refused(/must say id/))
         expect(await db.member.upsert({ ...changes, where: { id: 'm1' } })).toMatchObject({ phone: '1234' })
+      })
+
+      test('never loses an upsert in silence, when another row is in the way', async () => {
+        await db.member.create({ data: ada })
+        const upsert = {
+          where: { id: 'm1', role: 'user' },
+          create: { ...ada, role: 'user' },
+          update: { role: 'owner' },
+        }
+        await expect(db.member.upsert(upsert)).rejects.toMatchObject(refused(/upsert wrote nothing/))
+        expect(await db.member.findMany()).toEqual([whole])
       })
 
       test('is enforced by the database', async () => {
@@ -194,6 +205,16 @@ for (const version of PRISMA_VERSIONS) {
         ['a nested order', () => db.member.findMany({ include: { secrets: { orderBy: { body: 'asc' } } } }), /order/],
         ['distinct', () => db.member.findMany({ distinct: ['email'] }), /distinct/],
         ['a cursor', () => db.member.findMany({ cursor: { email: 'a' } }), /cursor/],
+        [
+          'a comparison with an encrypted column',
+          () => db.member.findMany({ where: { OR: [{ role: { equals: db.member.fields.email } }] } }),
+          /compared with email/,
+        ],
+        [
+          'a group that is compared with one',
+          () => db.member.groupBy({ by: ['role'], having: { role: { equals: db.member.fields.phone } } }),
+          /having phone/,
+        ],
         ['a minimum', () => db.member.aggregate({ _min: { email: true } }), /_min/],
         ['a count of values', () => db.member.count({ select: { phone: true } }), /select phone/],
         ['a group', () => db.member.groupBy({ by: ['email'] }), /by email/],
@@ -236,6 +257,38 @@ for (const version of PRISMA_VERSIONS) {
         expect(await stored('members')).toHaveLength(1)
         expect(await stored('secrets')).toHaveLength(1)
       })
+    })
+
+    test('a comparison of plain columns is left to the database', async () => {
+      await db.member.createMany({ data: [ada, { ...alan, role: 'm2' }] })
+      const where = { role: { equals: db.member.fields.id } }
+      expect(await db.member.findMany({ where, select: { email: true } })).toEqual([{ email: alan.email }])
+      const having = { role: { equals: db.member.fields.role } }
+      expect(await db.member.groupBy({ by: ['role'], having, orderBy: { role: 'asc' } })).toHaveLength(2)
+    })
+
+    test('a client that encrypts is not extended to encrypt once more', async () => {
+      const again = strongroomPrisma(room, { models: { Secret: secrets }, relations, tables })
+      const refusedTwice = expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(/already/) })
+      expect(() => db.$extends(again)).toThrow(refusedTwice)
+      expect(() => db.$extends({ name: 'other' }).$extends((client: AnyPrisma) => client.$extends(again))).toThrow(
+        refusedTwice,
+      )
+    })
+
+    test('columns that the client omits from every answer are read where values are bound to them', async () => {
+      const client = await openPrisma(version, postgres.connectionString, {
+        omit: { member: { id: true, role: true } },
+      })
+      const omitting: AnyPrisma = client.$extends(
+        strongroomPrisma(room, { models: { Member: members, Secret: secrets }, relations, tables }),
+      )
+      const { role: _, ...shown } = whole
+      expect(await omitting.member.create({ data: ada })).toEqual(shown)
+      expect(await omitting.member.findMany({ where: { phone: ada.phone } })).toEqual([shown])
+      await omitting.secret.create({ data: secret('s1', 'm1') })
+      expect(await omitting.secret.findFirst({ include: { member: true } })).toMatchObject({ member: shown })
+      await client.$disconnect()
     })
 
     describe('nested writes', () => {
@@ -308,6 +361,27 @@ for (const version of PRISMA_VERSIONS) {
           await expect(attempt()).rejects.toMatchObject(refused(/memberId/))
         }
         expect(await stored('secrets')).toEqual(before)
+      })
+
+      test('do not change what rows of another model are bound to, which the database would change with it', async () => {
+        const visits = defineRecord(
+          'visits',
+          { finding: text({ index: { column: 'finding_index', unique: true } }) },
+          { id: 'id', subject: 'patientId' },
+        )
+        const config = { name: 'clinic', kms: memoryKms(), store: memoryKeyStore(), records: { visits } }
+        const own = await openStrongroom(config, { init: true })
+        const clinic: AnyPrisma = plain.$extends(strongroomPrisma(own, { models: { Visit: visits }, relations }))
+        const [where, data] = [{ id: 'p1' }, { id: 'p2' }]
+        for (const attempt of [
+          () => clinic.patient.update({ where, data }),
+          () => clinic.patient.updateMany({ data: { id: { set: 'p2' } } }),
+          () => clinic.patient.upsert({ where, create: { ...where, email: '', ward: '' }, update: data }),
+          () => clinic.visit.update({ where: { id: 1 }, data: { patient: { update: data } } }),
+        ]) {
+          await expect(attempt()).rejects.toMatchObject(refused(/rows of Visit/))
+        }
+        await own.close()
       })
 
       test('hang on rows in which nothing is encrypted, and through them', async () => {
@@ -430,6 +504,23 @@ for (const version of PRISMA_VERSIONS) {
         })
         await expect(work).rejects.toThrow('changed my mind')
         expect(await stored('members')).toEqual(before)
+      })
+
+      test('of updateEach take as long as they are allowed to', async () => {
+        await db.member.createMany({ data: [ada, alan] })
+        const slow: AnyPrisma = db.$extends({
+          query: {
+            member: {
+              updateMany: async ({ args, query }: AnyPrisma) => {
+                await new Promise((resolve) => setTimeout(resolve, 100))
+                return query(args)
+              },
+            },
+          },
+        })
+        const change = { where: {}, data: { phone: '5 5555' } }
+        await expect(slow.member.updateEach(change, { timeout: 50 })).rejects.toMatchObject({ code: 'P2028' })
+        expect(await slow.member.updateEach(change, { timeout: 20_000, maxWait: 10_000 })).toEqual({ count: 2 })
       })
 
       test('of updateEach are its own where it is called alone', async () => {
@@ -564,11 +655,42 @@ for (const version of PRISMA_VERSIONS) {
         await expect(nobody).rejects.toMatchObject({ code: 'P2025' })
         await shop.tag.create({ data: { label, customers: { connect: { id: mine?.id } } } })
         await shop.tag.update({ where: { label }, data: { customers: { deleteMany: { id: other?.id } } } })
+        const nested = { update: { where: { id: mine?.id }, data: { visits: 7 } } }
+        await shop.tag.update({ where: { label }, data: { customers: nested } })
+        expect(await shop.customer.findUnique({ where: { id: mine?.id } })).toMatchObject({ visits: 7 })
         expect(await shop.customer.deleteMany()).toEqual({ count: 5 })
         await expect(shop.customer.create({ data: customer('globex', 9) })).rejects.toMatchObject(refused(/tenant/))
         await expect(shop.customer.findMany({ where: { orgId: 'globex' } })).rejects.toMatchObject(refused(/tenant/))
       })
       expect((await pool.query('select 1 from customers')).rowCount).toBe(5)
+      await own.close()
+    })
+
+    test('work for no tenant says which one it is for, or is refused: also when it is awaited too late', async () => {
+      const config = { name: 'suite', kms: memoryKms(), store: memoryKeyStore(), records }
+      const own = await openStrongroom(config, { init: true })
+      const request = new AsyncLocalStorage<string>()
+      const models = { Customer: customers, Order: orders }
+      const shop: AnyPrisma = plain.$extends(
+        strongroomPrisma(own, { models, relations, tenant: () => request.getStore() }),
+      )
+      await shop.customer.createMany({ data: [...manyCustomers('acme', 2), ...manyCustomers('globex', 2)] })
+      const { id } = customer('acme', 0)
+      const unheld = request.run('acme', () => [
+        () => shop.customer.findMany(),
+        () => shop.customer.findUnique({ where: { id } }),
+        () => shop.customer.count({ where: { status: 'active' } }),
+        () => shop.customer.updateMany({ data: { status: 'gone' } }),
+        () => shop.customer.deleteMany(),
+        () => shop.tag.create({ data: { label: 'x', customers: { connect: { id } } } }),
+      ])
+      for (const attempt of unheld) {
+        // Prisma does nothing before somebody awaits, which is behind `run` here.
+        const late: PromiseLike<unknown> = request.run('acme', attempt)
+        await expect(late).rejects.toMatchObject(refused(/no tenant.*awaited/))
+      }
+      expect(await shop.customer.count({ where: { orgId: 'acme' } })).toBe(2)
+      expect(await shop.customer.count({ where: { orgId: 'acme', status: 'gone' } })).toBe(0)
       await own.close()
     })
   })
