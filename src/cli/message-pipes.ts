@@ -1,8 +1,9 @@
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import type { Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { assertAbsent, replaceFile } from '../messages/replace-file.ts'
+import { assertAbsent } from '../messages/replace-file.ts'
+import { MESSAGE_START, replaceMessage } from '../messages/replace-message.ts'
 import { CommandError } from './output.ts'
 
 /** Passes a stream to stdout, which stays open, at the pace of whoever reads it. */
@@ -28,9 +29,21 @@ export async function pipeOut(source: Readable, through: Transform, stdout: Writ
 /** Passes a stream into a new file, which only its owner may read and which appears when the stream ended well. */
 export async function pipeToFile(source: Readable, through: Transform, path: string, force: boolean): Promise<void> {
   await assertAbsent(path, force)
-  await replaceFile(path, 0o600, { force }, (file) =>
-    pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) await file.writeFile(chunk)
-    }),
+  let start = Buffer.alloc(0)
+  async function* watched(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      if (start.length < MESSAGE_START) start = Buffer.concat([start, chunk]).subarray(0, MESSAGE_START)
+      yield chunk
+    }
+  }
+  await replaceMessage(
+    path,
+    0o600,
+    { force },
+    async () => start,
+    (file) =>
+      pipeline(source, watched, through, async (chunks: AsyncIterable<Buffer>) => {
+        for await (const chunk of chunks) await file.writeFile(chunk)
+      }),
   )
 }

@@ -13,14 +13,18 @@ import { type RangeSource, readHeader } from './range.ts'
 import { providerList } from './recipients.ts'
 import { recipientsBeside } from './recipients-file.ts'
 import { handleSource, openRegular } from './regular-file.ts'
-import { assertAbsent, type ReplaceOptions, replaceFile } from './replace-file.ts'
+import { assertAbsent, type ReplaceOptions } from './replace-file.ts'
+import { MESSAGE_START, replaceMessage } from './replace-message.ts'
 import { createMaterials, startMessage } from './seal.ts'
 import { sealInto } from './seal-into.ts'
 import { planSeal, type SealOptions } from './seal-options.ts'
 import type { Progress, StreamEvents } from './stream.ts'
 import { openWithThreads, threadsFor } from './threads.ts'
 
-/** How a file is sealed or opened. */
+/**
+ * How a file is sealed or opened. With `force`, the message that is replaced takes the detached recipients beside it along;
+ * anything else that is called like them stays.
+ */
 export interface FileOptions extends ReplaceOptions, StreamEvents {
   /** Worker threads, 1 to 64: 1 works in this thread. Default: one below 128 MiB, above it half of the cores, at most four. */
   readonly threads?: number
@@ -127,7 +131,10 @@ export async function fileSource(path: string): Promise<RangeSource & { close():
 
 export type Write = <Result>(work: (output: FileHandle) => Promise<Result>) => Promise<Result>
 
-/** Opens the input, refuses an output that is in the way, and gives the output the input's permissions. */
+/**
+ * Opens the input, refuses an output that is in the way, and gives the output the input's permissions. With `force` the
+ * detached recipients of the message that it replaces go with that.
+ */
 export async function betweenFiles<Result>(
   from: string,
   to: string,
@@ -145,7 +152,8 @@ export async function betweenFiles<Result>(
   const input = await openRegular(from)
   try {
     const { size, mode } = await input.stat()
-    return await work(input, size, (write) => replaceFile(to, mode, options, write))
+    const start = () => handleSource(input, size).read(0, Math.min(size, MESSAGE_START))
+    return await work(input, size, (write) => replaceMessage(to, mode, options, start, write))
   } finally {
     await input.close()
   }

@@ -1,5 +1,6 @@
 import { DecryptionError } from '../errors.ts'
-import { MAX_DETACHED } from './detached.ts'
+import { MAX_DETACHED, recipientsFor } from './detached.ts'
+import type { Header } from './header.ts'
 import { handleSource, openRegular } from './regular-file.ts'
 
 /** What the name of a sealed file is followed by in the name of its detached recipients. */
@@ -13,6 +14,12 @@ export async function recipientsBeside(path: string): Promise<Uint8Array | undef
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Whether what lies beside a file says that it is for the message with this header. */
+export async function hasRecipientsBeside(path: string, header: Header): Promise<boolean> {
+  const beside = await recipientsBeside(path).catch(() => undefined)
+  return beside !== undefined && recipientsFor(header, beside) !== undefined
 }
 
 /** Reads detached recipients. @throws DecryptionError when they are too long to be any, and what the file system says */

@@ -1,13 +1,13 @@
 import { wipe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
-import { DETACHED_SUITE, encodeDetached, nameOf, recipientsFor, sharedContext } from './detached.ts'
+import { DETACHED_SUITE, encodeDetached, nameOf, sharedContext } from './detached.ts'
 import { type Header, parseHeader } from './header.ts'
 import { openDataKey } from './open.ts'
 import { boundContext, type OpenOptions, type OpenPlan, planOpen } from './open-plan.ts'
 import { readHeader } from './range.ts'
 import { providerList } from './recipients.ts'
-import { RECIPIENTS_SUFFIX, recipientsBeside } from './recipients-file.ts'
+import { hasRecipientsBeside, RECIPIENTS_SUFFIX, recipientsBeside } from './recipients-file.ts'
 import { handleSource, openRegular } from './regular-file.ts'
 import { assertAbsent, type ReplaceOptions, replaceFile } from './replace-file.ts'
 import { createMaterials, sealBytes } from './seal.ts'
@@ -70,12 +70,6 @@ export async function openDetachable(
   } finally {
     await file.close()
   }
-}
-
-/** Whether what lies beside a file says that it is for the message with this header. */
-export async function hasRecipientsBeside(path: string, header: Header): Promise<boolean> {
-  const beside = await recipientsBeside(path).catch(() => undefined)
-  return beside !== undefined && recipientsFor(header, beside) !== undefined
 }
 
 async function sealDetached(

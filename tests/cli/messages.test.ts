@@ -361,7 +361,34 @@ describe('strongroom rewrap-file --detached', () => {
     })
     const id = readFileSync(at('in.sr')).subarray(3, 35).toString('hex')
     expect((await strongroom(['inspect', at('in.sr.recipients')])).text).toContain(`strongroom-recipients-of = ${id}`)
+    const old = readFileSync(at('in.sr.recipients'))
     await strongroom(['seal', at('in'), '--force'])
+    writeFileSync(at('in.sr.recipients'), old)
     expect((await strongroom(['inspect', at('in.sr')])).text).toContain('in.sr.recipients is not for this message')
+  })
+
+  it('goes with its file when that is overwritten, from a file and from a pipe, and nothing else does', async () => {
+    const opens = async () => {
+      expect((await strongroom(['open', at('in.sr'), '-o', '-'])).stdout.equals(pattern(150_000))).toBe(true)
+      return existsSync(at('in.sr.recipients'))
+    }
+    await rewrap(at('in.sr'))
+    expect((await strongroom(['seal', at('in')])).code).toBe(1)
+    expect(await opens()).toBe(true)
+    expect((await strongroom(['seal', at('in'), '--force'])).code).toBe(0)
+    expect(await opens()).toBe(false)
+    expect((await rewrap(at('in.sr'))).code).toBe(0)
+    const piped = ['seal', '-o', at('in.sr'), '--force']
+    expect((await strongroom(piped, { input: pattern(150_000) })).code).toBe(0)
+    expect(await opens()).toBe(false)
+    writeFileSync(at('in.sr.recipients'), 'precious')
+    expect((await strongroom(piped, { input: pattern(150_000) })).code).toBe(0)
+    expect(await opens()).toBe(true)
+    expect((await rewrap(at('in.sr'), '--force')).code).toBe(0)
+    // What is sealed is the message itself: its recipients are still for what is inside.
+    expect((await strongroom(piped, { input: readFileSync(at('in.sr')) })).code).toBe(0)
+    expect((await strongroom(['open', at('in.sr'), '-o', at('inside.sr')])).code).toBe(0)
+    const inside = ['open', at('inside.sr'), '-o', '-', '--recipients', at('in.sr.recipients')]
+    expect((await strongroom(inside, next)).stdout.equals(pattern(150_000))).toBe(true)
   })
 })

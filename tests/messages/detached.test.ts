@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import {
   chmod,
   type FileHandle,
+  link,
   mkdir,
   mkdtemp,
   open,
@@ -10,6 +11,7 @@ import {
   readFile,
   rm,
   stat,
+  symlink,
   truncate,
   utimes,
   writeFile,
@@ -553,5 +555,73 @@ describe('the file of detached recipients', () => {
     }
     await rm(at('sealed.recipients'))
     expect((await look()).detached).toBe(undefined)
+  })
+})
+
+describe('detached recipients of a file that another takes the place of', () => {
+  const force = { ...quick, force: true } as const
+  beforeEach(async () => {
+    await sealed()
+    await writeFile(at('new'), 'new')
+  })
+
+  it('go with it, whether the new one is sealed or opened', async () => {
+    await sealFile(bob, at('new'), at('sealed'), force)
+    expect(await names()).toEqual(['in', 'new', 'sealed'])
+    expect((await verifyFile(bob, at('sealed'))).bytes).toBe(3)
+    await expect(verifyFile(ada, at('sealed'))).rejects.toThrow(DecryptionError)
+    await rewrapFile(bob, at('sealed'), { ...detached, to: ada })
+    await sealFile(bob, at('new'), at('other'), quick)
+    await openFile(bob, at('other'), at('sealed'), force)
+    expect(await names()).toEqual(['in', 'new', 'other', 'sealed'])
+    expect(await readFile(at('sealed'), 'utf8')).toBe('new')
+  })
+
+  it('stay when they are not for it, and keep nobody from the new one', async () => {
+    const ofAnother = await recipients()
+    for (const other of [Buffer.from('precious'), await sealMessage(ada, 'x'), Buffer.alloc(0), ofAnother]) {
+      await sealFile(ada, at('in'), at('sealed'), force)
+      await writeFile(at('sealed.recipients'), other)
+      await sealFile(bob, at('new'), at('sealed'), force)
+      expect((await recipients()).equals(other)).toBe(true)
+      expect((await verifyFile(bob, at('sealed'))).bytes).toBe(3)
+    }
+    await writeFile(at('sealed'), 'no message')
+    await sealFile(bob, at('new'), at('sealed'), force)
+    expect((await recipients()).equals(ofAnother)).toBe(true)
+  })
+
+  it('stay when it stays: when the new one is not finished, or may not be written', async () => {
+    const before = await readFile(at('sealed'))
+    const failing = watched(bob, { wrap: async () => Promise.reject(new KmsError('tests', 'unavailable', 'a test')) })
+    await expect(sealFile(failing, at('new'), at('sealed'), force)).rejects.toThrow(KmsError)
+    await expect(sealFile(failing, at('none'), at('sealed'), force)).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(sealFile(bob, at('new'), at('sealed'), quick)).rejects.toMatchObject({ code: 'ERR_FILE_EXISTS' })
+    expect((await readFile(at('sealed'))).equals(before)).toBe(true)
+    expect((await verifyFile(bob, at('sealed'))).bytes).toBe(plaintext.length)
+  })
+
+  it('stay when it is what the new one is made of, as it is or from a copy', async () => {
+    const given = await recipients()
+    const inside = await readFile(at('sealed'))
+    await sealFile(ada, at('sealed'), at('sealed'), force)
+    expect((await recipients()).equals(given)).toBe(true)
+    await openFile(ada, at('sealed'), at('out'), force)
+    expect((await openMessage(bob, await readFile(at('out')), { recipients: given })).plaintext).toHaveLength(500_000)
+    await writeFile(at('sealed'), inside)
+    await writeFile(at('copy'), inside)
+    await sealFile(ada, at('copy'), at('sealed'), force)
+    expect((await recipients()).equals(given)).toBe(true)
+  })
+
+  it('stay when it has another name, or lies behind a link', async () => {
+    const given = await recipients()
+    await link(at('sealed'), at('name'))
+    await sealFile(ada, at('new'), at('sealed'), force)
+    expect((await recipients()).equals(given)).toBe(true)
+    await rm(at('sealed'))
+    await symlink(at('name'), at('sealed'))
+    await sealFile(ada, at('new'), at('sealed'), force)
+    expect((await openMessage(bob, await readFile(at('name')), { recipients: given })).plaintext).toHaveLength(500_000)
   })
 })
