@@ -1,23 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { defineMigration } from '../../src/migration/define-migration.ts'
+import { expect, test } from 'vitest'
 import { cleanMigration, runMigration, switchMigration } from '../../src/migration/migrate.ts'
 import { bigint, boolean, bytes, date, number, text } from '../../src/records/field.ts'
-import { defineRecord } from '../../src/records/schema.ts'
-import { describeComponent } from '../components/component.ts'
 import { BETTER_SQLITE3_MISSING, openNodeSqlite } from '../fixtures/sqlite.ts'
-import { type AppDatabase, sqliteApp } from './app-database.ts'
-import { moving, thereAndBack } from './there-and-back.ts'
+import { sqliteApp } from './app-database.ts'
+import { describeTypes, type EveryType, migrationOf, moving } from './types-suite.ts'
 
 const missing = openNodeSqlite === undefined ? BETTER_SQLITE3_MISSING : undefined
 
-describeComponent('types of SQLite in a migration', missing, () => {
-  let app: AppDatabase
-  beforeAll(async () => {
-    app = await sqliteApp()
-  })
-  afterAll(() => app.stop())
-
-  test('every type goes there and back without losing anything, in columns that may hold any', async () => {
+const EVERY_TYPE: EveryType = {
+  create: async (app) => {
     await app.query(`create table typed (id integer primary key, r real, n numeric, i integer, flag boolean, day date, born text not null,
       raw blob, loose, name text collate nocase not null unique check (name <> ''), unique (born, id))`)
     const insert = 'insert into typed values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)'
@@ -46,93 +37,78 @@ describeComponent('types of SQLite in a migration', missing, () => {
       'ada ',
     ])
     await app.query(insert, [3, null, null, null, null, null, '', null, null, 'x'])
-    const typed = defineRecord(
-      'typed',
-      {
-        real: number({ nullable: true }),
-        numeric: number({ nullable: true }),
-        large: bigint({ nullable: true }),
-        isSet: boolean({ nullable: true }),
-        moment: date({ nullable: true }),
-        remark: text(),
-        raw: bytes({ nullable: true }),
-        any: number({ nullable: true }),
-        name: text(),
-      },
-      { id: 'id' },
-    )
-    const migration = defineMigration(typed, {
-      columns: {
-        real: { from: 'r' },
-        numeric: { from: 'n' },
-        large: { from: 'i' },
-        isSet: { from: 'flag' },
-        moment: { from: 'day' },
-        remark: { from: 'born' },
-        raw: { from: 'raw' },
-        any: { from: 'loose' },
-        name: { from: 'name' },
-      },
-    })
-    await thereAndBack(app.url, migration, [
-      {
-        id: 1,
-        real: 0.30000000000000004,
-        numeric: 1 / 3,
-        large: 9223372036854775807n,
-        isSet: true,
-        moment: new Date('2026-11-30'),
-        remark: '1.50',
-        raw: new Uint8Array([255, 0]),
-        any: 5e-324,
-        name: 'Ada',
-      },
-      {
-        id: 2,
-        real: 1e21,
-        numeric: 12345678901234567000,
-        large: 0n,
-        isSet: false,
-        moment: new Date('1999-12-31'),
-        remark: 'text',
-        raw: new Uint8Array(),
-        any: 1e300,
-        name: 'ada ',
-      },
-      {
-        id: 3,
-        real: null,
-        numeric: null,
-        large: null,
-        isSet: null,
-        moment: null,
-        remark: '',
-        raw: null,
-        any: null,
-        name: 'x',
-      },
-    ])
+  },
+  migration: migrationOf('typed', {
+    real: ['r', number({ nullable: true })],
+    numeric: ['n', number({ nullable: true })],
+    large: ['i', bigint({ nullable: true })],
+    isSet: ['flag', boolean({ nullable: true })],
+    moment: ['day', date({ nullable: true })],
+    remark: ['born', text()],
+    raw: ['raw', bytes({ nullable: true })],
+    any: ['loose', number({ nullable: true })],
+    name: ['name', text()],
+  }),
+  wanted: [
+    {
+      id: 1,
+      real: 0.30000000000000004,
+      numeric: 1 / 3,
+      large: 9223372036854775807n,
+      isSet: true,
+      moment: new Date('2026-11-30'),
+      remark: '1.50',
+      raw: new Uint8Array([255, 0]),
+      any: 5e-324,
+      name: 'Ada',
+    },
+    {
+      id: 2,
+      real: 1e21,
+      numeric: 12345678901234567000,
+      large: 0n,
+      isSet: false,
+      moment: new Date('1999-12-31'),
+      remark: 'text',
+      raw: new Uint8Array(),
+      any: 1e300,
+      name: 'ada ',
+    },
+    {
+      id: 3,
+      real: null,
+      numeric: null,
+      large: null,
+      isSet: null,
+      moment: null,
+      remark: '',
+      raw: null,
+      any: null,
+      name: 'x',
+    },
+  ],
+  after: async (app) => {
     expect(
       await app.query('select typeof(r) as r, typeof(i) as i, typeof(flag) as flag from typed where id = 1'),
     ).toEqual([{ r: 'real', i: 'integer', flag: 'integer' }])
-  })
+  },
+}
 
+describeTypes('SQLite', missing, sqliteApp, EVERY_TYPE, (the) => {
   test('reads a blob in a column of text, and text in one of bytes, as what they are', async () => {
-    await app.query('create table loose (id integer primary key, note text, raw blob)')
-    await app.query('insert into loose values (1, $1, $2)', [Buffer.from('ü'), 'text'])
-    await app.query('insert into loose values (2, $1, $2)', [Buffer.from([255]), 'text'])
-    await app.query(
+    await the().query('create table loose (id integer primary key, note text, raw blob)')
+    await the().query('insert into loose values (1, $1, $2)', [Buffer.from('ü'), 'text'])
+    await the().query('insert into loose values (2, $1, $2)', [Buffer.from([255]), 'text'])
+    await the().query(
       `insert into loose values (3, cast(x'ff61' as text), 'text'), (4, 'a', 'text'), (5, 7, 'text'), (6, null, null)`,
     )
-    const loose = defineRecord(
-      'loose',
-      { remark: text({ nullable: true }), data: text({ nullable: true }) },
-      { id: 'id' },
-    )
-    const migration = defineMigration(loose, { columns: { remark: { from: 'note' }, data: { from: 'raw' } } })
-    const { parts, decrypted, close } = await moving(app.url, migration)
+    const migration = migrationOf('loose', {
+      remark: ['note', text({ nullable: true })],
+      data: ['raw', text({ nullable: true })],
+    })
+    const { parts, decrypted, close } = await moving(the().url, migration)
     expect(await runMigration(parts)).toMatchObject({ complete: false, aside: [['2'], ['3']] })
-    await app.query('delete from loose where id in (2, 3)')
+    await the().query('delete from loose where id in (2, 3)')
     await runMigration(parts)
     await switchMigration(parts)
     expect(await decrypted()).toEqual([
@@ -145,22 +121,18 @@ describeComponent('types of SQLite in a migration', missing, () => {
   })
 
   test('deletes nothing that refers to the table, when it is made anew', async () => {
-    await app.query(`create table owners (id integer primary key, email text not null unique)`)
-    await app.query(
+    await the().query(`create table owners (id integer primary key, email text not null unique)`)
+    await the().query(
       `create table pets (id integer primary key, owner integer not null references owners (id) on delete cascade)`,
     )
-    await app.query(`insert into owners values (1, 'a@example.com'), (2, 'b@example.com')`)
-    await app.query('insert into pets values (1, 1), (2, 2)')
-    const owners = defineRecord('owners', { email: text() }, { id: 'id' })
-    const { parts, decrypted, close } = await moving(
-      app.url,
-      defineMigration(owners, { columns: { email: { from: 'email' } } }),
-    )
+    await the().query(`insert into owners values (1, 'a@example.com'), (2, 'b@example.com')`)
+    await the().query('insert into pets values (1, 1), (2, 2)')
+    const { parts, decrypted, close } = await moving(the().url, migrationOf('owners', { email: ['email', text()] }))
     await runMigration(parts)
     await switchMigration(parts)
     expect(await cleanMigration(parts)).toMatchObject({ complete: true })
     expect(await decrypted()).toHaveLength(2)
-    expect(await app.query('select id, owner from pets order by id')).toEqual([
+    expect(await the().query('select id, owner from pets order by id')).toEqual([
       { id: 1, owner: 1 },
       { id: 2, owner: 2 },
     ])
