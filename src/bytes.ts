@@ -5,13 +5,15 @@ export {
   assertArray,
   assertBytes,
   assertCallback,
+  assertFilled,
+  assertFlag,
   assertFunction,
   assertMethods,
   assertObject,
   assertOptions,
-  assertPath,
   assertSignal,
   assertText,
+  assertWhole,
   describe,
 } from './checks.ts'
 

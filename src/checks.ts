@@ -25,10 +25,23 @@ export function assertText(value: unknown, name: string): asserts value is strin
   if (!value.isWellFormed()) throw new InvalidInputError(`${name} must be well-formed Unicode: it has a lone surrogate`)
 }
 
-/** Refuses anything but the path of a file, before work is done for it. @throws InvalidInputError */
-export function assertPath(value: unknown, name: string): asserts value is string {
+/** Refuses anything but well-formed text that says something, as a name, a path or an address does. @throws InvalidInputError */
+export function assertFilled(value: unknown, name: string): asserts value is string {
   assertText(value, name)
   if (value === '' || value.includes('\0')) throw new InvalidInputError(`${name} must not be empty or hold a NUL`)
+}
+
+/** Refuses anything but a whole number in a range. @throws InvalidInputError */
+export function assertWhole(value: unknown, name: string, least: number, most: number): asserts value is number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return
+  const received = typeof value === 'number' ? String(value) : describe(value)
+  throw new InvalidInputError(`${name} must be a whole number from ${least} to ${most}, received ${received}`)
+}
+
+/** Refuses anything but true or false, or nothing: the text `'false'` would count as true. @throws InvalidInputError */
+export function assertFlag(value: unknown, name: string): asserts value is boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return
+  throw new InvalidInputError(`${name} must be true or false, received ${describe(value)}`)
 }
 
 /** Refuses anything but an object of names and values: no null, array, Map, Date or function. @throws InvalidInputError */

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { assertObject, assertPath } from '../../src/bytes.ts'
+import { assertFilled, assertObject } from '../../src/bytes.ts'
 import { KeyStoreError } from '../../src/errors.ts'
 import type { KeyLogAnchor, KeyLogHead } from '../../src/key-store.ts'
 import { createFile } from './create-file.ts'
@@ -17,7 +17,7 @@ const MAX_BYTES = 1024
  */
 export function fileAnchor(options: { readonly path: string }): KeyLogAnchor {
   assertObject(options, 'the options')
-  assertPath(options.path, 'path')
+  assertFilled(options.path, 'path')
   const path = resolve(options.path)
 
   const read = async (): Promise<KeyLogHead | undefined> => {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { assertObject, assertPath } from '../../src/bytes.ts'
+import { assertFilled, assertObject } from '../../src/bytes.ts'
 import { KeyStoreError } from '../../src/errors.ts'
 import { createFile } from './create-file.ts'
 import { encodeStore } from './store-file.ts'
@@ -13,7 +13,7 @@ import { encodeStore } from './store-file.ts'
  */
 export async function createKeyStoreFile(options: { readonly path: string }): Promise<boolean> {
   assertObject(options, 'the options')
-  assertPath(options.path, 'path')
+  assertFilled(options.path, 'path')
   const path = resolve(options.path)
   return createFile(path, encodeStore([], [], 0)).catch((cause: NodeJS.ErrnoException) => {
     throw new KeyStoreError('misconfigured', `cannot make a key store at ${path}: ${cause.code ?? 'unknown error'}`, {

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { assertObject, assertPath } from '../../src/bytes.ts'
+import { assertFilled, assertObject } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { CommitResult, KeyCommit, KeyStore } from '../../src/key-store.ts'
 import { KeyTable } from '../memory/key-table.ts'
@@ -34,7 +34,7 @@ interface Version {
  */
 export function fileKeyStore(options: FileKeyStoreOptions, step: (name: string) => void = () => {}): KeyStore {
   assertObject(options, 'the options')
-  assertPath(options.path, 'path')
+  assertFilled(options.path, 'path')
   const given = resolve(options.path)
   const { lockTimeoutMs = 10_000 } = options
   let version: Version | undefined

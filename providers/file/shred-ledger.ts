@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { open, readFile, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { assertObject, assertPath } from '../../src/bytes.ts'
+import { assertFilled, assertObject } from '../../src/bytes.ts'
 import { KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { ShredEntry, ShredLedger } from '../../src/key-store.ts'
 import { takeLock } from './lock.ts'
@@ -26,7 +26,7 @@ const MAX_BYTES = 256 * 1024 * 1024
  */
 export function fileShredLedger(options: FileShredLedgerOptions, step: (name: string) => void = () => {}): ShredLedger {
   assertObject(options, 'the options')
-  assertPath(options.path, 'path')
+  assertFilled(options.path, 'path')
   const given = resolve(options.path)
   const { lockTimeoutMs = 10_000 } = options
 

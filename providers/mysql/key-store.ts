@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { assertObject } from '../../src/bytes.ts'
+import { assertObject, assertWhole } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -11,7 +11,7 @@ import type {
   KeyStore,
 } from '../../src/key-store.ts'
 import { parseEntry, parseRecord, ROW_NAMES } from '../../src/sql/key-rows.ts'
-import { assertWithin, withLimits } from '../../src/sql/key-store-limits.ts'
+import { withLimits } from '../../src/sql/key-store-limits.ts'
 import { assertConnection, type Connected, connectMysql, type MysqlConnection } from './client.ts'
 import { commitTo } from './commit.ts'
 import { assertVersion, createKeyTables } from './create-tables.ts'
@@ -43,7 +43,7 @@ export function mysqlKeyStore(options: MysqlKeyStoreOptions): KeyStore {
   assertObject(options, 'the options')
   const { lockTimeoutMs = 10_000 } = options
   assertConnection(options)
-  assertWithin('lockTimeoutMs', lockTimeoutMs, 1_000, 600_000)
+  assertWhole(lockTimeoutMs, 'lockTimeoutMs', 1_000, 600_000)
   const names = tableNames(options)
   let connected: Promise<Connected> | undefined
   let ready: Promise<void> | undefined

@@ -1,4 +1,4 @@
-import { assertObject } from '../../src/bytes.ts'
+import { assertObject, assertWhole } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -10,7 +10,7 @@ import type {
   KeyStore,
 } from '../../src/key-store.ts'
 import { parseEntry, parseRecord } from '../../src/sql/key-rows.ts'
-import { assertWithin, withLimits } from '../../src/sql/key-store-limits.ts'
+import { withLimits } from '../../src/sql/key-store-limits.ts'
 import {
   assertConnection,
   type Connected,
@@ -41,7 +41,7 @@ export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
   assertObject(options, 'the options')
   const { lockTimeoutMs = 10_000 } = options
   assertConnection(options)
-  assertWithin('lockTimeoutMs', lockTimeoutMs, 100, 600_000)
+  assertWhole(lockTimeoutMs, 'lockTimeoutMs', 100, 600_000)
   const names = tableNames(options)
   let connected: Promise<Connected> | undefined
   let ready: Promise<void> | undefined

@@ -1,5 +1,5 @@
-import { assertObject, assertText } from '../../src/bytes.ts'
-import { ClosedError, InvalidInputError, TableError } from '../../src/errors.ts'
+import { assertObject, assertWhole } from '../../src/bytes.ts'
+import { ClosedError, TableError } from '../../src/errors.ts'
 import { codeOf } from '../../src/sql/faults.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
@@ -38,11 +38,8 @@ export interface PostgresTableOptions extends PostgresConnection {
 export function postgresTable(options: PostgresTableOptions): Table {
   assertObject(options, 'the options')
   assertConnection(options)
-  assertText(options.table, 'table')
   const { lockTimeoutMs = 10_000 } = options
-  if (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 10 || lockTimeoutMs > 600_000) {
-    throw new InvalidInputError('lockTimeoutMs must be a whole number from 10 to 600,000')
-  }
+  assertWhole(lockTimeoutMs, 'lockTimeoutMs', 10, 600_000)
   const name = qualifiedName(options.table)
   const place = `postgres ${name.text}`
   let connected: Promise<Connected> | undefined

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
-import { assertObject, assertPath } from '../../src/bytes.ts'
+import { assertFilled, assertObject } from '../../src/bytes.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { InvalidInputError, KeyFileError } from '../../src/errors.ts'
 import { createFile } from '../file/create-file.ts'
@@ -26,7 +26,7 @@ export interface CreateKeyFileOptions {
 export async function createKeyFile(options: CreateKeyFileOptions): Promise<{ id: string }> {
   assertObject(options, 'the options')
   const { passphrase, cost = DEFAULT_COST } = options
-  assertPath(options.path, 'path')
+  assertFilled(options.path, 'path')
   if (passphrase !== undefined) assertPassphrase(passphrase)
   if (!isAllowedCost(cost))
     throw new InvalidInputError('cost must be within 19 MiB to 1 GiB, 2 to 16 passes, 1 to 16 lanes')

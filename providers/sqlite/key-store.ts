@@ -1,4 +1,4 @@
-import { assertObject } from '../../src/bytes.ts'
+import { assertObject, assertWhole } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -10,7 +10,7 @@ import type {
   KeyStore,
 } from '../../src/key-store.ts'
 import { parseEntry, parseRecord, ROW_NAMES } from '../../src/sql/key-rows.ts'
-import { assertWithin, withLimits } from '../../src/sql/key-store-limits.ts'
+import { withLimits } from '../../src/sql/key-store-limits.ts'
 import { commitTo, isStorable } from './commit.ts'
 import { assertVersion, createKeyTables } from './create-tables.ts'
 import {
@@ -48,7 +48,7 @@ export function sqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
   assertObject(options, 'the options')
   const { lockTimeoutMs: waitMs = 10_000 } = options
   assertConnection(options)
-  assertWithin('lockTimeoutMs', waitMs, 100, 600_000)
+  assertWhole(waitMs, 'lockTimeoutMs', 100, 600_000)
   const names = tableNames(options)
   let opened: Promise<Opened> | undefined
   let isReady = false

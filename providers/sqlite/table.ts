@@ -1,7 +1,6 @@
-import { assertObject, assertText } from '../../src/bytes.ts'
+import { assertObject, assertWhole } from '../../src/bytes.ts'
 import { ClosedError } from '../../src/errors.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
-import { assertWithin } from '../../src/sql/key-store-limits.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
 import type { HeadCount, Table, TableDescription } from '../../src/table.ts'
 import {
@@ -41,9 +40,8 @@ export interface SqliteTableOptions extends SqliteConnection {
 export function sqliteTable(options: SqliteTableOptions): Table {
   assertObject(options, 'the options')
   assertConnection(options)
-  assertText(options.table, 'table')
   const { lockTimeoutMs: waitMs = 10_000 } = options
-  assertWithin('lockTimeoutMs', waitMs, 10, 600_000)
+  assertWhole(waitMs, 'lockTimeoutMs', 10, 600_000)
   const name = qualifiedName(options.table)
   const place = `sqlite ${name.text}`
   const jobs = jobsName(name, options.jobs)

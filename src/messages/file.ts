@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { assertCallback, assertPath, wipe } from '../bytes.ts'
+import { assertCallback, assertFilled, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { copyThrough } from './file-copy.ts'
@@ -141,8 +141,8 @@ export async function betweenFiles<Result>(
   options: FileOptions & { signal?: AbortSignal },
   work: (input: FileHandle, size: number, write: Write) => Promise<Result>,
 ): Promise<Result> {
-  assertPath(from, 'the path to read')
-  assertPath(to, 'the path to write')
+  assertFilled(from, 'the path to read')
+  assertFilled(to, 'the path to write')
   assertCallback(options.onProgress, 'onProgress')
   options.signal?.throwIfAborted()
   if (resolve(from) === resolve(to) && options.force !== true) {

@@ -1,12 +1,12 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { assertPath } from '../bytes.ts'
+import { assertFilled } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { RangeSource } from './range.ts'
 
 /** Opens a file to read. @throws InvalidInputError when it is no regular file */
 export async function openRegular(path: string): Promise<FileHandle> {
-  assertPath(path, 'path')
+  assertFilled(path, 'path')
   // Without O_NONBLOCK, opening a pipe would wait for a writer before we could say that it is no file.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   if ((await file.stat()).isFile()) return file

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { assertObject, assertPath, wipe } from '../bytes.ts'
+import { assertFilled, assertObject, wipe } from '../bytes.ts'
 import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import type { KmsProvider } from '../kms.ts'
 import { betweenFiles, type FileOptions } from './file.ts'
@@ -49,7 +49,7 @@ export async function rewrapFile(
   options: RewrapFileOptions,
   application?: string,
 ): Promise<Progress> {
-  assertPath(path, 'path')
+  assertFilled(path, 'path')
   assertObject(options, 'the options')
   providerList(kms)
   providerList(options.to)

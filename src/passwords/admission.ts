@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { assertOptions } from '../bytes.ts'
+import { assertOptions, assertWhole } from '../bytes.ts'
 import { InvalidInputError, OverloadedError } from '../errors.ts'
-import { assertWhole } from './argon2-parameters.ts'
 
 /** How much may be hashed at once, and how long others wait. */
 export interface AdmissionOptions {

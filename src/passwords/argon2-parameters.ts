@@ -1,4 +1,4 @@
-import { describe } from '../bytes.ts'
+import { assertWhole } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 
 /** What one Argon2 hash costs. */
@@ -72,11 +72,4 @@ export function assertParameters(parameters: Argon2Parameters, allowBelowFloor: 
       `memoryKiB ${parameters.memoryKiB} with ${parameters.passes} passes is below the OWASP minimum of ${memoryKiB} with ${passes}`,
     )
   }
-}
-
-/** Refuses anything but a whole number in a range. @throws InvalidInputError */
-export function assertWhole(value: unknown, name: string, least: number, most: number): asserts value is number {
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return
-  const received = typeof value === 'number' ? String(value) : describe(value)
-  throw new InvalidInputError(`${name} must be a whole number from ${least} to ${most}, received ${received}`)
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { assertObject, assertText, describe } from '../bytes.ts'
+import { assertObject, assertText, assertWhole, describe } from '../bytes.ts'
 import { InvalidInputError, StrongroomError } from '../errors.ts'
-import { assertWhole } from './argon2-parameters.ts'
 import type { PasswordBlocklist } from './policy.ts'
 
 /** The part of a `fetch` answer that is read. */

@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { assertArray, assertMethods, assertOptions, assertText, describe } from '../bytes.ts'
+import { assertArray, assertMethods, assertOptions, assertText, assertWhole, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
-import { assertWhole } from './argon2-parameters.ts'
 import { MAX_PASSWORD_BYTES } from './password-bytes.ts'
 
 /** A list of passwords that nobody may choose. */

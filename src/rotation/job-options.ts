@@ -1,5 +1,4 @@
-import { assertCallback } from '../bytes.ts'
-import { InvalidInputError } from '../errors.ts'
+import { assertCallback, assertWhole } from '../bytes.ts'
 import type { JobProgress } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Table } from '../table.ts'
@@ -38,14 +37,8 @@ const DEFAULT_STALE_MS = 60_000
 /** @throws InvalidInputError when a number is out of its range or `onProgress` is no function */
 export function jobSettings(table: Table, options: JobOptions): JobSettings {
   const { batch = DEFAULT_BATCH, staleMs = DEFAULT_STALE_MS } = options
-  assertWhole('batch', batch, 1, 10_000)
-  assertWhole('staleMs', staleMs, 1_000, 86_400_000)
+  assertWhole(batch, 'batch', 1, 10_000)
+  assertWhole(staleMs, 'staleMs', 1_000, 86_400_000)
   assertCallback(options.onProgress, 'onProgress')
   return { ...options, batch, staleMs, throttle: new Throttle(table, options.throttle) }
-}
-
-function assertWhole(name: string, value: number, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new InvalidInputError(`${name} must be a whole number from ${least} to ${most}`)
-  }
 }

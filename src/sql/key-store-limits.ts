@@ -1,3 +1,4 @@
+import { assertWhole } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { KeyCommit, KeyLogEntry, KeyStore } from '../key-store.ts'
 
@@ -10,15 +11,15 @@ export function withLimits(store: KeyStore): KeyStore {
   return {
     ...store,
     get: async (ids) => {
-      assertWithin('ids', ids.length, 0, MAX_READ)
+      assertWhole(ids.length, 'ids', 0, MAX_READ)
       return store.get([...new Set(ids)])
     },
     findActive: async (purpose, scopes) => {
-      assertWithin('scopes', scopes.length, 0, MAX_READ)
+      assertWhole(scopes.length, 'scopes', 0, MAX_READ)
       return store.findActive(purpose, [...new Set(scopes)])
     },
     list: async (query) => {
-      assertWithin('limit', query.limit, 1, MAX_READ)
+      assertWhole(query.limit, 'limit', 1, MAX_READ)
       return store.list(query)
     },
     commit: async (commit) => {
@@ -39,15 +40,8 @@ export function withLimits(store: KeyStore): KeyStore {
   }
 }
 
-/** Refuses a whole number outside of a range. @throws InvalidInputError */
-export function assertWithin(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidInputError(`${name} must be ${min} to ${max}, received ${value}`)
-  }
-}
-
 function assertCommit({ puts }: KeyCommit): void {
-  assertWithin('puts', puts.length, 0, MAX_COMMIT)
+  assertWhole(puts.length, 'puts', 0, MAX_COMMIT)
   if (new Set(puts.map(({ record }) => record.id)).size < puts.length) {
     throw new InvalidInputError('a commit must write each record once')
   }
