@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { assertObject, assertText } from '../../src/bytes.ts'
+import { assertFlag, assertMethods, assertObject, assertText } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type {
   CommitResult,
@@ -39,6 +39,7 @@ export interface DynamoKeyStoreOptions extends AwsConnection {
 
 /** Puts per commit that always fit: each takes two items of a transaction of 100, and a log entry two more. */
 const MAX_COMMIT = 49
+const CLIENT_METHODS = ['batchGetItem', 'query', 'transactWriteItems', 'describeTable', 'createTable']
 const MAX_READ = 1000
 const CONTRACT_MAX_COMMIT = 10_000
 const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/
@@ -57,7 +58,11 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
   const { tableName: table, createTable = false } = options
   assertText(table, 'tableName')
   if (!TABLE_NAME.test(table)) throw new InvalidInputError('tableName must be 3 to 255 letters, digits, or _ . -')
+  assertFlag(createTable, 'createTable')
   clientConfig(options)
+  if (options.client !== undefined) {
+    assertMethods(options.client, CLIENT_METHODS, 'client, a DynamoDB of @aws-sdk/client-dynamodb,')
+  }
   let connected: Promise<DynamoClient> | undefined
   let closed = false
 

@@ -1,5 +1,6 @@
+import { assertFilled, assertFlag, assertObject, describe } from '../../src/bytes.ts'
 import { parseEndpoint } from '../../src/endpoint.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { importPeer } from '../../src/optional-peer.ts'
 import { parseKeyArn } from './key-arn.ts'
 
@@ -70,6 +71,9 @@ export async function connectKms(connection: AwsConnection, keyId: string): Prom
 /** Checks `connection` without connecting. @throws ConfigError, InvalidInputError */
 export function clientConfig(connection: AwsConnection, keyRegion?: string) {
   const { endpoint, fips = false, credentials, region = keyRegion } = connection
+  if (region !== undefined) assertFilled(region, 'region')
+  assertFlag(fips, 'fips')
+  if (credentials !== undefined && typeof credentials !== 'function') assertCredentials(credentials)
   if (keyRegion !== undefined && region !== keyRegion) {
     throw new ConfigError(`region is ${region}, but the key is in ${keyRegion}: leave region out`)
   }
@@ -83,4 +87,14 @@ export function clientConfig(connection: AwsConnection, keyRegion?: string) {
     ...(credentials !== undefined && { credentials }),
     ...(endpoint !== undefined && { endpoint: parseEndpoint(endpoint, 'endpoint').href }),
   }
+}
+
+function assertCredentials(credentials: AwsCredentials): void {
+  assertObject(credentials, 'credentials')
+  const { accessKeyId, secretAccessKey, sessionToken, expiration } = credentials
+  assertFilled(accessKeyId, 'the accessKeyId of credentials')
+  assertFilled(secretAccessKey, 'the secretAccessKey of credentials')
+  if (sessionToken !== undefined) assertFilled(sessionToken, 'the sessionToken of credentials')
+  if (expiration === undefined || (expiration instanceof Date && !Number.isNaN(expiration.getTime()))) return
+  throw new InvalidInputError(`the expiration of credentials must be a valid Date, received ${describe(expiration)}`)
 }

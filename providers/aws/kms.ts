@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertObject, assertText } from '../../src/bytes.ts'
+import { assertArray, assertFilled, assertMethods, assertObject, assertText } from '../../src/bytes.ts'
 import type { EncryptionContext } from '../../src/crypto/context.ts'
 import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError, StrongroomError } from '../../src/errors.ts'
@@ -41,10 +41,11 @@ export function awsKms(options: AwsKmsOptions): KmsProvider {
   assertObject(options, 'the options')
   const { keyId, previousKeys = [], grantTokens = [] } = options
   assertKeyId(keyId)
-  if (previousKeys.length > 10 || !previousKeys.every(isKeyArn)) {
-    throw new InvalidInputError('previousKeys must be at most 10 full key ARNs')
-  }
-  if (grantTokens.length > 10) throw new InvalidInputError('grantTokens must be at most 10')
+  assertTexts(previousKeys, 'previousKeys')
+  if (!previousKeys.every(isKeyArn)) throw new InvalidInputError('previousKeys must be full key ARNs')
+  assertTexts(grantTokens, 'grantTokens')
+  if (options.client !== undefined)
+    assertMethods(options.client, CLIENT_METHODS, 'client, a KMS of @aws-sdk/client-kms,')
   clientConfig(options, parseKeyArn(keyId)?.region)
   const tokens = grantTokens.length === 0 ? {} : { GrantTokens: [...grantTokens] }
 
@@ -178,6 +179,15 @@ function assertKeyId(keyId: unknown): asserts keyId is string {
   if (isKeyId(keyId) || parseKeyArn(keyId) !== undefined || ALIAS.test(keyId)) return
   throw new InvalidInputError('keyId must be a key ARN, a key id, alias/name or an alias ARN')
 }
+
+function assertTexts(values: unknown, name: string): void {
+  assertArray(values, name)
+  if (values.length > MAX_TEXTS) throw new InvalidInputError(`${name} must be at most ${MAX_TEXTS}`)
+  for (const value of values) assertFilled(value, `each of ${name}`)
+}
+
+const MAX_TEXTS = 10
+const CLIENT_METHODS = ['encrypt', 'decrypt', 'reEncrypt', 'describeKey']
 
 const ALIAS = /^alias\/[A-Za-z0-9/_-]{1,250}$/
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertMethods, assertObject, wipe } from '../../src/bytes.ts'
+import { assertMethods, assertObject, assertOptions, wipe } from '../../src/bytes.ts'
 import { BOUND_KEY_BYTES, bindKey, openBoundKey } from '../../src/crypto/bound-key.ts'
 import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
@@ -64,7 +64,10 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KmsProvider {
   if (algorithm !== 'RSA-OAEP-256' && algorithm !== 'A256KW') {
     throw new InvalidInputError("algorithm must be 'RSA-OAEP-256' or 'A256KW'")
   }
-  if (!credential && !client) throw new ConfigError('azureKeyVault needs a credential (@azure/identity) or a client')
+  assertOptions(clientOptions, 'clientOptions')
+  if (credential === undefined && client === undefined)
+    throw new ConfigError('azureKeyVault needs a credential (@azure/identity) or a client')
+  if (credential !== undefined) assertMethods(credential, ['getToken'], 'credential')
   if (client !== undefined) assertClient(client, id.vault)
   const prefix = `${id.vault}/keys/${id.name}/`
   const keyId = prefix.slice(0, -1) + (id.version === undefined ? '' : `/${id.version}`)

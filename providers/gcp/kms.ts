@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertObject, assertText } from '../../src/bytes.ts'
+import { assertCallback, assertMethods, assertObject, assertText } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { parseEndpoint } from '../../src/endpoint.ts'
 import { ClosedError, InvalidInputError, KmsError, StrongroomError } from '../../src/errors.ts'
@@ -51,6 +51,10 @@ export function gcpKms(options: GcpKmsOptions): KmsProvider {
     throw new InvalidInputError('keyName must be projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version')
   }
   if (transport !== 'grpc' && transport !== 'rest') throw new InvalidInputError('transport must be grpc or rest')
+  assertCallback(options.accessToken, 'accessToken')
+  if (options.client !== undefined) {
+    assertMethods(options.client, ['encrypt', 'decrypt'], 'client, a KeyManagementServiceClient of @google-cloud/kms,')
+  }
   const endpoint = options.endpoint === undefined ? undefined : parseEndpoint(options.endpoint, 'endpoint')
   const versions = `${keyName}/cryptoKeyVersions/`
   let client: Promise<GcpKmsClient> | undefined

@@ -1,4 +1,4 @@
-import { assertText } from '../../src/bytes.ts'
+import { assertFilled, assertMethods, assertObject } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { importPeer } from '../../src/optional-peer.ts'
 
@@ -48,14 +48,14 @@ const CONNECT_TIMEOUT_MS = 10_000
 const ANSWER_TIMEOUT_MS = 60_000
 
 /** Refuses options that name no database or two. @throws InvalidInputError */
-export function assertConnection({ pool, connectionString }: MysqlConnection): void {
+export function assertConnection(connection: MysqlConnection): void {
+  assertObject(connection, 'a connection')
+  const { pool, connectionString } = connection
   if ((pool === undefined) === (connectionString === undefined)) {
     throw new InvalidInputError('give either a pool or a connectionString')
   }
-  if (connectionString !== undefined) assertText(connectionString, 'connectionString')
-  else if (typeof pool?.getConnection !== 'function') {
-    throw new InvalidInputError('pool must be a Pool of mysql2/promise, with getConnection()')
-  }
+  if (connectionString !== undefined) assertFilled(connectionString, 'connectionString')
+  else assertMethods(pool, ['getConnection'], 'pool, a Pool of mysql2/promise,')
 }
 
 /** The user's pool, or one of `mysql2` that ends by itself when the process has nothing else to do. @throws ConfigError */

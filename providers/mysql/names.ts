@@ -24,7 +24,8 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,49}$/
 
 /** Checks and quotes the names. @throws InvalidInputError */
 export function tableNames({ database, table = 'strongroom_keys' }: KeyTablesPlace): TableNames {
-  for (const [what, name] of Object.entries({ database: database ?? table, table })) {
+  for (const [what, name] of Object.entries({ database, table })) {
+    if (what === 'database' && name === undefined) continue
     if (typeof name !== 'string' || !NAME.test(name)) {
       throw new InvalidInputError(`${what} must be 1 to 50 letters, digits or _, and not begin with a digit`)
     }

@@ -1,7 +1,6 @@
-import { assertObject, assertText } from '../../src/bytes.ts'
+import { assertArray, assertObject, assertWhole } from '../../src/bytes.ts'
 import { ClosedError, TableError } from '../../src/errors.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
-import { assertWithin } from '../../src/sql/key-store-limits.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
 import type { HeadCount, Table, TableDescription } from '../../src/table.ts'
 import { assertConnection, type Connected, connectMysql, type MysqlConnection, type MysqlPool } from './client.ts'
@@ -36,9 +35,9 @@ export interface MysqlTableOptions extends MysqlConnection {
 export function mysqlTable(options: MysqlTableOptions): Table {
   assertObject(options, 'the options')
   assertConnection(options)
-  assertText(options.table, 'table')
   const { lockTimeoutMs = 10_000, replicas = [] } = options
-  assertWithin('lockTimeoutMs', lockTimeoutMs, 1_000, 600_000)
+  assertWhole(lockTimeoutMs, 'lockTimeoutMs', 1_000, 600_000)
+  assertArray(replicas, 'replicas')
   for (const replica of replicas) assertConnection(replica)
   const name = qualifiedName(options.table)
   const place = `mysql ${name.text}`

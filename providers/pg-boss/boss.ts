@@ -1,3 +1,5 @@
+import { assertFilled, assertMethods } from '../../src/bytes.ts'
+import { InvalidInputError } from '../../src/errors.ts'
 import { importPeer } from '../../src/optional-peer.ts'
 
 /** The part of `PgBoss` from `pg-boss` that is used. */
@@ -26,6 +28,16 @@ export interface PgBossConnection {
 
 /** Connections of one worker to its queue. */
 const MAX_CONNECTIONS = 2
+
+/** Refuses options that name no queue or two. @throws InvalidInputError */
+export function assertConnection({ boss, connectionString, schema }: PgBossConnection): void {
+  if ((boss === undefined) === (connectionString === undefined)) {
+    throw new InvalidInputError('give either a boss or a connectionString')
+  }
+  if (boss !== undefined) assertMethods(boss, ['createQueue', 'send', 'fetch', 'complete', 'fail', 'expire'], 'boss')
+  else assertFilled(connectionString, 'connectionString')
+  if (schema !== undefined) assertFilled(schema, 'schema')
+}
 
 /** The user's pg-boss, or a new one, and how to stop that. */
 export async function startBoss(connection: PgBossConnection): Promise<{ boss: PgBossLike; stop(): Promise<void> }> {

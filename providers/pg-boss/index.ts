@@ -1,10 +1,10 @@
 /** Ranges of tables on pg-boss, for workers on several machines. Import from `strongroom/pg-boss`. */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { assertObject, assertText } from '../../src/bytes.ts'
-import { ClosedError, ConfigError, InvalidInputError } from '../../src/errors.ts'
+import { assertFilled, assertObject, assertWhole } from '../../src/bytes.ts'
+import { ClosedError, ConfigError } from '../../src/errors.ts'
 import { type JobQueue, JobQueueError, parseRangeTask } from '../../src/job-queue.ts'
-import { type PgBossConnection, type PgBossLike, startBoss } from './boss.ts'
+import { assertConnection, type PgBossConnection, type PgBossLike, startBoss } from './boss.ts'
 
 export type { PgBossConnection, PgBossLike } from './boss.ts'
 
@@ -35,16 +35,11 @@ const DEADLOCK = '40P01'
 export function pgBossQueue(options: PgBossQueueOptions): JobQueue {
   assertObject(options, 'the options')
   const { queue = 'strongroom', expireSeconds = 900, retrySeconds = 10, pollMs = 2000 } = options
-  if ((options.boss === undefined) === (options.connectionString === undefined)) {
-    throw new InvalidInputError('give either a boss or a connectionString')
-  }
-  for (const [name, text] of Object.entries({ queue, connectionString: options.connectionString ?? 'x' })) {
-    assertText(text, name)
-    if (text === '') throw new InvalidInputError(`${name} must not be empty`)
-  }
-  assertWhole('expireSeconds', expireSeconds, 1, 86_400)
-  assertWhole('retrySeconds', retrySeconds, 0, 86_400)
-  assertWhole('pollMs', pollMs, 100, 3_600_000)
+  assertConnection(options)
+  assertFilled(queue, 'queue')
+  assertWhole(expireSeconds, 'expireSeconds', 1, 86_400)
+  assertWhole(retrySeconds, 'retrySeconds', 0, 86_400)
+  assertWhole(pollMs, 'pollMs', 100, 3_600_000)
   const place = `pg-boss ${queue}`
   let started: ReturnType<typeof startBoss> | undefined
   let closed = false
@@ -138,10 +133,4 @@ const failed = () => false
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => undefined)
-}
-
-function assertWhole(name: string, value: number, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new InvalidInputError(`${name} must be a whole number from ${least} to ${most}`)
-  }
 }

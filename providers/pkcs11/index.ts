@@ -1,5 +1,13 @@
 import { Buffer } from 'node:buffer'
-import { assertBytes, assertObject, assertText, wipe } from '../../src/bytes.ts'
+import {
+  assertBytes,
+  assertFilled,
+  assertMethods,
+  assertObject,
+  assertText,
+  assertWhole,
+  wipe,
+} from '../../src/bytes.ts'
 import { bindKey, openBoundKey } from '../../src/crypto/bound-key.ts'
 import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
@@ -8,7 +16,7 @@ import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { checkedKms } from '../../src/kms-checks.ts'
 import { type Pkcs11Operation, pkcs11Error } from './faults.ts'
 import { aesGcm, type HsmKeyName, isOaepHash, keyTemplate, keyUri, type OaepHash, rsaOaep } from './mechanisms.ts'
-import { inThread, type Pkcs11Module } from './module.ts'
+import { inThread, MODULE_METHODS, type Pkcs11Module } from './module.ts'
 import { HsmToken, type TokenSession } from './token.ts'
 import { Pkcs11Worker } from './worker.ts'
 
@@ -61,7 +69,13 @@ export function pkcs11Hsm(options: Pkcs11HsmOptions): KmsProvider {
   const { token: label, key: keyName, pin, mechanism = 'aes-gcm', hash = 'sha256', sessions = 4 } = options
   const { library, client, pkcs11js = 'pkcs11js' } = options
   assertOptions(label, keyName, mechanism, hash, sessions)
-  if (!client && library === undefined) throw new ConfigError('pkcs11Hsm needs a library (a path) or a client')
+  if (client === undefined && library === undefined) {
+    throw new ConfigError('pkcs11Hsm needs a library (a path) or a client')
+  }
+  if (client !== undefined) assertMethods(client, MODULE_METHODS, 'client, a PKCS11 of pkcs11js,')
+  if (library !== undefined) assertFilled(library, 'pkcs11Hsm library')
+  assertFilled(pkcs11js, 'pkcs11Hsm pkcs11js')
+  if (typeof pin !== 'function') assertFilled(pin, 'pkcs11Hsm pin')
   const runner = client ? inThread(client) : new Pkcs11Worker(library as string, pkcs11js)
   const token = new HsmToken(runner, { provider: PROVIDER, label, pin, sessions })
   const keyId = keyUri(label, keyName)
@@ -173,7 +187,8 @@ async function decrypt(
 }
 
 function assertOptions(label: unknown, key: HsmKeyName, mechanism: unknown, hash: unknown, sessions: number): void {
-  assertText(label, 'pkcs11Hsm token')
+  assertFilled(label, 'pkcs11Hsm token')
+  assertObject(key, 'pkcs11Hsm key')
   if ('label' in key) assertText(key.label, 'pkcs11Hsm key label')
   else assertBytes(key.id, 'pkcs11Hsm key id')
   const name = 'label' in key ? key.label : key.id
@@ -182,7 +197,5 @@ function assertOptions(label: unknown, key: HsmKeyName, mechanism: unknown, hash
     throw new InvalidInputError("pkcs11Hsm mechanism must be 'aes-gcm' or 'rsa-oaep'")
   }
   if (!isOaepHash(hash)) throw new InvalidInputError("pkcs11Hsm hash must be 'sha1', 'sha256', 'sha384' or 'sha512'")
-  if (!Number.isInteger(sessions) || sessions < 1 || sessions > 64) {
-    throw new InvalidInputError('pkcs11Hsm sessions must be 1 to 64')
-  }
+  assertWhole(sessions, 'pkcs11Hsm sessions', 1, 64)
 }

@@ -30,6 +30,23 @@ export interface Pkcs11Module {
   C_DecryptAsync(session: Pkcs11Handle, input: Uint8Array, output: Uint8Array): Promise<Uint8Array>
 }
 
+/** The methods of a module, each of which a key may need. */
+export const MODULE_METHODS: readonly (keyof Pkcs11Module)[] = [
+  'C_Initialize',
+  'C_GetSlotList',
+  'C_GetTokenInfo',
+  'C_OpenSession',
+  'C_CloseSession',
+  'C_Login',
+  'C_FindObjectsInit',
+  'C_FindObjects',
+  'C_FindObjectsFinal',
+  'C_EncryptInit',
+  'C_EncryptAsync',
+  'C_DecryptInit',
+  'C_DecryptAsync',
+]
+
 /** One call of the module: its name, then its arguments. */
 export type Pkcs11Call = {
   [Method in keyof Pkcs11Module]: readonly [Method, ...Parameters<Pkcs11Module[Method]>]

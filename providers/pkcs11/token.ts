@@ -126,7 +126,10 @@ export class HsmToken {
 
   async #login(session: Pkcs11Handle): Promise<void> {
     const { pin, provider } = this.#options
-    const text = typeof pin === 'string' ? pin : await pin()
+    const text: unknown = typeof pin === 'string' ? pin : await pin()
+    if (typeof text !== 'string') {
+      throw new KmsError(provider, 'misconfigured', 'the function that gives the PIN must return text')
+    }
     if (text === this.#refusedPin) {
       throw new KmsError(
         provider,

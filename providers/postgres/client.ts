@@ -1,4 +1,4 @@
-import { assertText } from '../../src/bytes.ts'
+import { assertFilled, assertMethods } from '../../src/bytes.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import { importPeer } from '../../src/optional-peer.ts'
 
@@ -44,10 +44,8 @@ export function assertConnection({ pool, connectionString }: PostgresConnection)
   if ((pool === undefined) === (connectionString === undefined)) {
     throw new InvalidInputError('give either a pool or a connectionString')
   }
-  if (connectionString !== undefined) assertText(connectionString, 'connectionString')
-  else if (typeof pool?.connect !== 'function' || typeof pool.query !== 'function') {
-    throw new InvalidInputError('pool must be a Pool of pg, with connect() and query()')
-  }
+  if (connectionString !== undefined) assertFilled(connectionString, 'connectionString')
+  else assertMethods(pool, ['connect', 'query'], 'pool, a Pool of pg,')
 }
 
 /** The user's pool, or one of `pg` that ends by itself when the process has nothing else to do; `answerMs` to wait for an answer. @throws ConfigError */

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, createSecretKey, KeyObject } from 'node:crypto'
-import { asBuffer, assertBytes, assertObject } from '../../src/bytes.ts'
+import { asBuffer, assertBytes, assertFlag, assertObject } from '../../src/bytes.ts'
 import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { encodePairs } from '../../src/crypto/context-pairs.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
@@ -39,6 +39,7 @@ export function rawAes(options: RawAesOptions): KmsProvider {
   assertObject(options, 'the options')
   const { namespace, name } = options
   assertNames(namespace, name)
+  assertFlag(options.legacyContextOrder, 'legacyContextOrder')
   let secret: KeyObject | undefined = secretKey(options.key)
   const algorithm = `aes-${(secret.symmetricKeySize as number) * 8}-gcm` as 'aes-256-gcm'
   const held = (): KeyObject => {

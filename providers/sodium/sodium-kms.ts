@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { resolve } from 'node:path'
 import sodium from 'libsodium-wrappers'
-import { assertObject, assertPath, lengthPrefixed } from '../../src/bytes.ts'
+import { assertFilled, assertObject, assertText, lengthPrefixed } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, KeyFileError, KmsError } from '../../src/errors.ts'
@@ -32,9 +32,10 @@ const WRAPPED_LENGTH = NONCE_LENGTH + 32 + 16
  */
 export function sodiumKms(options: SodiumKmsOptions): KmsProvider {
   assertObject(options, 'the options')
-  assertPath(options.path, 'path')
+  assertFilled(options.path, 'path')
   const path = resolve(options.path)
   const { passphrase } = options
+  if (passphrase !== undefined && typeof passphrase !== 'function') assertText(passphrase, 'passphrase')
   let file: KeyFile | undefined
   let unlocked: Promise<Uint8Array> | undefined
   let closed = false

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { assertText } from '../../src/bytes.ts'
+import { assertFilled, assertMethods } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 
 /** What a statement does: the part that `better-sqlite3` and `node:sqlite` have in common. */
@@ -35,10 +35,8 @@ export type Row = Readonly<Record<string, unknown>>
 /** Refuses options that name no database or two. @throws InvalidInputError */
 export function assertConnection({ database, path }: SqliteConnection): void {
   if ((database === undefined) === (path === undefined)) throw new InvalidInputError('give either a database or a path')
-  if (path !== undefined) assertText(path, 'path')
-  else if (typeof database?.prepare !== 'function' || typeof database.exec !== 'function') {
-    throw new InvalidInputError('database must be one of better-sqlite3 or node:sqlite, with prepare() and exec()')
-  }
+  if (path !== undefined) assertFilled(path, 'path')
+  else assertMethods(database, ['prepare', 'exec'], 'database, of better-sqlite3 or node:sqlite,')
 }
 
 /** The user's database, or that of the file. A file that is not there is made only where `create` says so. @throws ConfigError */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { assertCallback, assertMethods, assertObject } from '../../src/bytes.ts'
+import { assertArray, assertCallback, assertMethods, assertObject, describe } from '../../src/bytes.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider } from '../../src/kms.ts'
@@ -51,6 +51,7 @@ export function faulty(kms: KmsProvider, plan: FaultPlan): FaultyKms {
   assertMethods(kms, ['wrap', 'unwrap', 'accepts'], 'kms')
   assertObject(plan, 'the plan')
   checkShares(plan)
+  checkTimes(plan)
   assertCallback(plan.clock, 'clock')
   assertCallback(plan.sleep, 'sleep')
   const clock = plan.clock ?? (() => performance.now())
@@ -151,6 +152,29 @@ function checkShares(plan: FaultPlan): void {
     throw new InvalidInputError('the shares of a fault plan must be from 0 to 1, and at most 1 together')
   }
 }
+
+function checkTimes({ seed, timeoutMs = 0, latencyMs = [0, 0], outages = [] }: FaultPlan): void {
+  const isTime = (ms: unknown) => typeof ms === 'number' && ms >= 0
+  const isSpan = (span: unknown) => Array.isArray(span) && span.length === 2 && span.every(isTime) && span[0] <= span[1]
+  if (seed !== undefined && typeof seed !== 'number' && typeof seed !== 'string') {
+    throw new InvalidInputError(`the seed of a fault plan must be a number or text, received ${describe(seed)}`)
+  }
+  if (!isTime(timeoutMs) || timeoutMs > MAX_MS) {
+    throw new InvalidInputError(`timeoutMs of a fault plan must be a number from 0 to ${MAX_MS}`)
+  }
+  if (!isSpan(latencyMs) || latencyMs[1] > MAX_MS) {
+    throw new InvalidInputError(
+      `latencyMs of a fault plan must be two numbers from 0 to ${MAX_MS}, the lower one first`,
+    )
+  }
+  assertArray(outages, 'outages of a fault plan')
+  if (!outages.every(isSpan)) {
+    throw new InvalidInputError('each of outages of a fault plan must be two times in ms, the earlier one first')
+  }
+}
+
+/** The longest that a timer waits. */
+const MAX_MS = 2_147_483_647
 
 function rethrowReason(signal: AbortSignal | undefined): (error: unknown) => never {
   return (error) => {

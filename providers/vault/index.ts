@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertObject, assertText, wipe } from '../../src/bytes.ts'
+import { assertCallback, assertObject, assertText, wipe } from '../../src/bytes.ts'
 import { BOUND_KEY_BYTES, bindKey, contextDigest, openBoundKey } from '../../src/crypto/bound-key.ts'
 import { type EncryptionContext, encodeContext } from '../../src/crypto/context.ts'
 import { parseEndpoint } from '../../src/endpoint.ts'
@@ -7,7 +7,8 @@ import { InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { checkedKms } from '../../src/kms-checks.ts'
 import { type VaultFetch, type VaultReply, vaultSend } from './http.ts'
-import { type VaultAuth, VaultLogin } from './login.ts'
+import { assertAuth, type VaultAuth, VaultLogin } from './login.ts'
+import { assertMount } from './mount.ts'
 
 export type { VaultFetch, VaultFetchInit, VaultFetchReply } from './http.ts'
 export type { VaultAuth, VaultSecret } from './login.ts'
@@ -17,7 +18,6 @@ const CIPHERTEXT = /^vault:v([1-9]\d{0,8}):([A-Za-z0-9+/]+={0,2})$/
 const MAX_CIPHERTEXT = 2048
 const VERSION = /^[1-9]\d{0,8}$/
 const NAME = /^\w(?:[\w.-]{0,126}\w)?$/
-const PATH = /^[\w-][\w./-]{0,255}$/
 
 /** Which Transit key wraps, and how to be let in. */
 export interface VaultTransitOptions {
@@ -58,8 +58,13 @@ export function vaultTransit(options: VaultTransitOptions): KmsProvider {
   const address = parseEndpoint(options.address, 'vaultTransit address').href.replace(/\/$/, '')
   assertText(key, 'key')
   if (!NAME.test(key)) throw new InvalidInputError('key must be 1 to 128 letters, digits, "_", "-" or "."')
-  if (!isPath(mount)) throw new InvalidInputError('mount must be a path of letters, digits, "_", "-", "." and "/"')
-  if (namespace !== undefined && !isPath(namespace)) throw new InvalidInputError('namespace must be a path')
+  assertMount(mount, 'mount')
+  if (namespace !== undefined) assertMount(namespace, 'namespace')
+  if (binding !== 'associated-data' && binding !== 'derived') {
+    throw new InvalidInputError("binding must be 'associated-data' or 'derived'")
+  }
+  assertAuth(auth)
+  assertCallback(options.fetch, 'fetch')
   const send = vaultSend(PROVIDER, address, namespace, options.fetch ?? (globalThis.fetch as unknown as VaultFetch))
   const login = new VaultLogin(PROVIDER, auth, send)
   const keyId = `${namespace === undefined ? '' : `${namespace}/`}${mount}/keys/${key}`
@@ -157,10 +162,6 @@ export function vaultTransit(options: VaultTransitOptions): KmsProvider {
       return wrappedKey(await post('rewrap', { ciphertext, ...bindingOf(context) }, signal))
     },
   })
-}
-
-function isPath(path: unknown): path is string {
-  return typeof path === 'string' && PATH.test(path) && !path.endsWith('/') && !/\/\/|\.\./.test(path)
 }
 
 /** Strict, because Vault itself takes base64 with stray bits: one ciphertext would have several texts. */

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { KmsError } from '../../src/errors.ts'
+import { assertFilled, assertObject } from '../../src/bytes.ts'
+import { InvalidInputError, KmsError } from '../../src/errors.ts'
 import { waitFor } from '../../src/wait-for.ts'
 import type { VaultReply, VaultSend } from './http.ts'
+import { assertMount } from './mount.ts'
 
 const KUBERNETES_JWT = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 const LOGIN_TIMEOUT_MS = 10_000
@@ -18,6 +20,29 @@ export type VaultAuth =
   | { readonly token: VaultSecret }
   | { readonly appRole: { readonly roleId: string; readonly secretId: VaultSecret; readonly mount?: string } }
   | { readonly kubernetes: { readonly role: string; readonly jwtPath?: string; readonly mount?: string } }
+
+/** Refuses what lets nobody in, before any call. @throws InvalidInputError */
+export function assertAuth(auth: VaultAuth): void {
+  assertObject(auth, 'auth')
+  if ('token' in auth) assertSecret(auth.token, 'the token of auth')
+  else if ('appRole' in auth) {
+    assertObject(auth.appRole, 'appRole of auth')
+    const { roleId, secretId, mount = 'approle' } = auth.appRole
+    assertFilled(roleId, 'the roleId of appRole')
+    assertSecret(secretId, 'the secretId of appRole')
+    assertMount(mount, 'the mount of appRole')
+  } else if ('kubernetes' in auth) {
+    assertObject(auth.kubernetes, 'kubernetes of auth')
+    const { role, jwtPath = KUBERNETES_JWT, mount = 'kubernetes' } = auth.kubernetes
+    assertFilled(role, 'the role of kubernetes')
+    assertFilled(jwtPath, 'the jwtPath of kubernetes')
+    assertMount(mount, 'the mount of kubernetes')
+  } else throw new InvalidInputError('auth must have a token, an appRole or kubernetes')
+}
+
+function assertSecret(secret: unknown, name: string): void {
+  if (typeof secret !== 'function') assertFilled(secret, name)
+}
 
 /** A token with the time it was given and how long it lives. */
 export interface VaultLease {
@@ -92,11 +117,11 @@ export class VaultLogin {
 
   async #login(): Promise<VaultLease> {
     const auth = this.#auth
-    if ('token' in auth) return this.#lookUp(await read(auth.token))
+    if ('token' in auth) return this.#lookUp(await this.#read(auth.token))
     if ('appRole' in auth) {
       const { roleId, secretId, mount = 'approle' } = auth.appRole
       const path = `auth/${mount}/login`
-      return this.#parseLease(await this.#post(path, { role_id: roleId, secret_id: await read(secretId) }), path)
+      return this.#parseLease(await this.#post(path, { role_id: roleId, secret_id: await this.#read(secretId) }), path)
     }
     const { role, jwtPath = KUBERNETES_JWT, mount = 'kubernetes' } = auth.kubernetes
     const path = `auth/${mount}/login`
@@ -138,6 +163,12 @@ export class VaultLogin {
     return { token, since: this.#now(), ms: lifetime(seconds), renewable: auth?.renewable === true }
   }
 
+  async #read(secret: VaultSecret): Promise<string> {
+    const text: unknown = typeof secret === 'string' ? secret : await secret()
+    if (typeof text === 'string') return text.trim()
+    throw new KmsError(this.#provider, 'misconfigured', 'the function that gives the secret must return text')
+  }
+
   async #readJwt(path: string): Promise<string> {
     try {
       return (await readFile(path, 'utf8')).trim()
@@ -151,10 +182,6 @@ export class VaultLogin {
 /** Zero seconds means that the token does not expire. */
 function lifetime(seconds: number): number {
   return seconds > 0 ? seconds * 1000 : Infinity
-}
-
-async function read(secret: VaultSecret): Promise<string> {
-  return (typeof secret === 'string' ? secret : await secret()).trim()
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {

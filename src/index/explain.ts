@@ -1,4 +1,4 @@
-import { assertArray, assertObject, assertText, describe } from '../bytes.ts'
+import { assertArray, assertObject, assertText, assertWhole, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { NamedIndexPlan } from './budget.ts'
 
@@ -43,10 +43,14 @@ function assertPlan(plan: NamedIndexPlan): void {
   assertText(plan.leaks, 'what an index shows')
   assertArray(plan.fields, 'the fields of a plan')
   for (const field of plan.fields) assertText(field, 'a field of a plan')
-  for (const name of ['rows', 'distinct', 'warnAtRows', 'bits', 'bytes', 'falsePositives'] as const) {
+  for (const name of ['rows', 'distinct', 'warnAtRows', 'bits', 'bytes'] as const) {
     const value = plan[name]
-    if (typeof value === 'number' || (value === undefined && OPTIONAL.includes(name))) continue
-    throw new InvalidInputError(`${name} of a plan must be a number, received ${describe(value)}`)
+    if (value === undefined && OPTIONAL.includes(name)) continue
+    assertWhole(value, `${name} of a plan`, 1, Number.MAX_SAFE_INTEGER)
+  }
+  if (!Number.isFinite(plan.falsePositives) || plan.falsePositives < 0) {
+    const received = describe(plan.falsePositives)
+    throw new InvalidInputError(`falsePositives of a plan must be a number from 0, received ${received}`)
   }
   if (typeof plan.unique !== 'boolean') {
     throw new InvalidInputError(`unique of a plan must be true or false, received ${describe(plan.unique)}`)

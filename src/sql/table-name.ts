@@ -1,3 +1,4 @@
+import { assertText } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 
 /** The name of a table: as SQL, and for people. */
@@ -15,6 +16,7 @@ export function readTableName(
   quote: (name: string) => string,
   fits: (name: string) => boolean,
 ): QualifiedName {
+  assertText(text, 'the name of a table')
   const parts = text.split('.')
   if (parts.length > 2 || parts.some((part) => part === '' || !fits(part) || part.includes('\0'))) {
     throw new InvalidInputError('a table must be named as users or schema.users')

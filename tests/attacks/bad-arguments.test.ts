@@ -10,6 +10,7 @@ import { memoryKeyStore, memoryKms } from '../../providers/memory/index.ts'
 import * as mysql from '../../providers/mysql/index.ts'
 import { pgBossQueue } from '../../providers/pg-boss/index.ts'
 import { pkcs11Hsm } from '../../providers/pkcs11/index.ts'
+import { MODULE_METHODS } from '../../providers/pkcs11/module.ts'
 import * as postgres from '../../providers/postgres/index.ts'
 import { prismaRelations } from '../../providers/prisma/index.ts'
 import { rawAes, rawRsa } from '../../providers/raw/index.ts'
@@ -36,7 +37,14 @@ const publicKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.
   format: 'pem',
 }) as string
 const queue = { send() {}, work() {} } as unknown as api.JobQueue
+const someClient = (...methods: readonly string[]) => Object.fromEntries(methods.map((name) => [name, () => {}]))
 const azureClient = { getKey() {}, getCryptographyClient() {} }
+const awsKey = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+const awsKeys = { accessKeyId: 'a', secretAccessKey: 'b' }
+const gcpKey = 'projects/p/locations/global/keyRings/r/cryptoKeys/k'
+const vault = { address: 'https://vault.example.com', key: 'k', auth: { token: 't' } }
+const appRole = { roleId: 'r', secretId: 's', mount: 'approle' }
+const hsm = { token: 't', key: { label: 'k' }, pin: '1' }
 const table = { describe() {}, page() {}, write() {}, countHeads() {} } as unknown as api.Table
 const cipher = { reencryptSettled() {} } as unknown as api.RecordCipher<api.AnyRecord>
 let room: Awaited<ReturnType<typeof openRoom<{ people: typeof people }>>>['room']
@@ -234,10 +242,16 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   'doctor now': [notCallbacks, (bad) => api.doctor(config(), { now: bad })],
   'faulty clock': [notCallbacks, (bad) => faulty(kms, { clock: bad })],
   'faulty sleep': [notCallbacks, (bad) => faulty(kms, { sleep: bad })],
-  'number of a plan': [[null, '5', 5n, {}], (bad) => api.explainIndexPlan([{ ...indexPlan(), bits: bad }])],
-  'rows of a plan': [[null, '5', 5n, {}], (bad) => api.explainIndexPlan([{ ...indexPlan(), rows: bad }])],
+  'number of a plan': [
+    [null, '5', 5n, {}, Number.NaN, -1, 0, 1.5, Number.POSITIVE_INFINITY, 2 ** 53],
+    (bad) => api.explainIndexPlan([{ ...indexPlan(), bits: bad }]),
+  ],
+  'rows of a plan': [
+    [null, '5', 5n, {}, Number.NaN, -1, 0, 1.5, Number.POSITIVE_INFINITY],
+    (bad) => api.explainIndexPlan([{ ...indexPlan(), rows: bad }]),
+  ],
   'false positives of a plan': [
-    [undefined, null, '5', {}],
+    [undefined, null, '5', {}, Number.NaN, -1, Number.POSITIVE_INFINITY],
     (bad) => api.explainIndexPlan([{ ...indexPlan(), falsePositives: bad }]),
   ],
   'unique of a plan': [[undefined, null, 1], (bad) => api.explainIndexPlan([{ ...indexPlan(), unique: bad }])],
@@ -245,8 +259,94 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   'drizzle encryptedTable': [[...notObjects, undefined, {}], (bad) => encryptedTable(bad, room.records.people)],
   'client of azureKeyVault': [
     [null, 5, 'x', [], {}, { vaultUrl: 'https://v.vault.azure.net' }, { ...azureClient, vaultUrl: 5 }],
-    (bad) => azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', credential: {}, client: bad }),
+    (bad) => azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', client: bad }),
   ],
+  'fetch of vaultTransit': [notCallbacks, (bad) => vaultTransit({ ...vault, fetch: bad })],
+  'binding of vaultTransit': [[null, 'derivd', 5], (bad) => vaultTransit({ ...vault, binding: bad })],
+  'auth of vaultTransit': [
+    [...notObjects, undefined, {}, ...[undefined, null, 5, '', {}].map((token) => ({ token }))],
+    (bad) => vaultTransit({ ...vault, auth: bad }),
+  ],
+  'appRole of vaultTransit': [
+    [
+      ...notObjects,
+      ...Object.keys(appRole).flatMap((name) => [null, 5, '', 'a\0b'].map((bad) => ({ ...appRole, [name]: bad }))),
+      { ...appRole, mount: '../sys' },
+    ],
+    (bad) => vaultTransit({ ...vault, auth: { appRole: bad } }),
+  ],
+  'kubernetes of vaultTransit': [
+    [...notObjects, {}, { role: 5 }, { role: 'r', jwtPath: 5 }, { role: 'r', mount: 'a//b' }],
+    (bad) => vaultTransit({ ...vault, auth: { kubernetes: bad } }),
+  ],
+  'previousKeys of awsKms': [[null, 5, 'x', {}, [5], [null]], (bad) => awsKms({ keyId: awsKey, previousKeys: bad })],
+  'grantTokens of awsKms': [
+    [null, 5, 'x', {}, [5], [''], Array(11).fill('t')],
+    (bad) => awsKms({ keyId: awsKey, grantTokens: bad }),
+  ],
+  'credentials of awsKms': [
+    [...notObjects.filter((bad) => typeof bad !== 'function'), {}, { accessKeyId: 'a' }, { ...awsKeys, expiration: 5 }],
+    (bad) => awsKms({ keyId: awsKey, credentials: bad }),
+  ],
+  'region of awsKms': [[null, 5, '', Symbol('s'), {}], (bad) => awsKms({ keyId: 'alias/a', region: bad })],
+  'fips of awsKms': [[null, 'false', 0], (bad) => awsKms({ keyId: awsKey, fips: bad })],
+  'createTable of dynamoKeyStore': [
+    [null, 'false', 1],
+    (bad) => dynamoKeyStore({ tableName: 'keys', createTable: bad }),
+  ],
+  'accessToken of gcpKms': [notCallbacks, (bad) => gcpKms({ keyName: gcpKey, transport: 'rest', accessToken: bad })],
+  'clientOptions of azureKeyVault': [
+    notObjects,
+    (bad) =>
+      azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', client: azureClient as never, clientOptions: bad }),
+  ],
+  'key of pkcs11Hsm': [
+    [...notObjects, undefined, {}, { label: 5 }, { id: 'x' }],
+    (bad) => pkcs11Hsm({ ...hsm, library: '/nowhere/lib.so', key: bad }),
+  ],
+  'pin of pkcs11Hsm': [
+    [undefined, null, 5, '', {}],
+    (bad) => pkcs11Hsm({ ...hsm, library: '/nowhere/lib.so', pin: bad }),
+  ],
+  'library of pkcs11Hsm': [[null, 5, '', {}], (bad) => pkcs11Hsm({ ...hsm, library: bad })],
+  'legacyContextOrder of rawAes': [[null, 'no', 0], (bad) => rawAes({ ...webKey, legacyContextOrder: bad })],
+  'passphrase of sodiumKms': [[null, 5, {}], (bad) => sodiumKms({ path: '/nowhere/key', passphrase: bad })],
+  'boss and connectionString of pgBossQueue': [
+    [undefined, null, '', 5],
+    (bad) => pgBossQueue({ connectionString: bad }),
+  ],
+  'schema of pgBossQueue': [
+    [null, '', 5, {}],
+    (bad) => pgBossQueue({ connectionString: 'postgres://h/d', schema: bad }),
+  ],
+  'connectionString of postgresKeyStore': [
+    [null, '', 5, 'a\0b'],
+    (bad) => postgres.postgresKeyStore({ connectionString: bad }),
+  ],
+  'lockTimeoutMs of postgresKeyStore': [
+    [null, '5000', Symbol('s'), Number.NaN, {}],
+    (bad) => postgres.postgresKeyStore({ connectionString: 'postgres://h/d', lockTimeoutMs: bad }),
+  ],
+  'jobs of postgresTable': [
+    [null, 5, '', '\ud800', {}, ['a']],
+    (bad) => postgres.postgresTable({ connectionString: 'postgres://h/d', table: 't', jobs: bad }),
+  ],
+  'database of mysqlKeyStore': [
+    [null, 5, ''],
+    (bad) => mysql.mysqlKeyStore({ connectionString: 'mysql://h/d', database: bad }),
+  ],
+  'replicas of mysqlTable': [
+    [null, 5, 'x', {}, [undefined], [null], [{}]],
+    (bad) => mysql.mysqlTable({ connectionString: 'mysql://h/d', table: 't', replicas: bad }),
+  ],
+  'path of sqliteKeyStore': [[null, '', 5, 'a\0b'], (bad) => sqlite.sqliteKeyStore({ path: bad })],
+  'times of a fault plan': [
+    [null, 5, [1], [2, 1], [-1, 1], ['1', 2], [Number.NaN, 1]],
+    (bad) => faulty(kms, { latencyMs: bad }),
+  ],
+  'outages of a fault plan': [[null, 5, [5], [[2, 1]], [null]], (bad) => faulty(kms, { outages: bad })],
+  'timeoutMs of a fault plan': [[null, '5', -1, Number.NaN], (bad) => faulty(kms, { timeoutMs: bad })],
+  'seed of a fault plan': [[null, {}, Symbol('s')], (bad) => faulty(kms, { seed: bad })],
   ...Object.fromEntries(
     ['attemptTimeoutMs', 'deadlineMs', 'maxAttempts', 'openAfter', 'hedgeAfterMs', 'minWraps'].map((name) => [
       `resilience ${name} of a configuration`,
@@ -258,6 +358,38 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   ),
   'path of fileKeyStore': [['', 5, null, 'a\0b'], (bad) => fileKeyStore({ path: bad })],
   prismaRelations: [[undefined, 5, {}], (bad) => prismaRelations(bad)],
+}
+
+/** Objects that somebody else made, each with the methods without which it is no such thing. */
+const clients: Record<string, [methods: readonly string[], call: (bad: Bad) => unknown]> = {
+  'client of awsKms': [
+    ['encrypt', 'decrypt', 'reEncrypt', 'describeKey'],
+    (client) => awsKms({ keyId: '1234abcd-12ab-34cd-56ef-1234567890ab', client }),
+  ],
+  'client of dynamoKeyStore': [
+    ['batchGetItem', 'query', 'transactWriteItems', 'describeTable', 'createTable'],
+    (client) => dynamoKeyStore({ tableName: 'keys', client }),
+  ],
+  'client of gcpKms': [['encrypt', 'decrypt'], (client) => gcpKms({ keyName: gcpKey, client })],
+  'credential of azureKeyVault': [
+    ['getToken'],
+    (credential) => azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', credential }),
+  ],
+  'client of pkcs11Hsm': [MODULE_METHODS, (client) => pkcs11Hsm({ ...hsm, client })],
+  'pool of postgresKeyStore': [['connect', 'query'], (pool) => postgres.postgresKeyStore({ pool })],
+  'pool of postgresTable': [['connect', 'query'], (pool) => postgres.postgresTable({ pool, table: 't' })],
+  'pool of mysqlKeyStore': [['getConnection'], (pool) => mysql.mysqlKeyStore({ pool })],
+  'pool of mysqlTable': [['getConnection'], (pool) => mysql.mysqlTable({ pool, table: 't' })],
+  'pool of a replica': [
+    ['getConnection'],
+    (pool) => mysql.mysqlTable({ connectionString: 'mysql://h/d', table: 't', replicas: [{ pool }] }),
+  ],
+  'database of sqliteKeyStore': [['prepare', 'exec'], (database) => sqlite.sqliteKeyStore({ database })],
+  'database of sqliteTable': [['prepare', 'exec'], (database) => sqlite.sqliteTable({ database, table: 't' })],
+  'boss of pgBossQueue': [
+    ['createQueue', 'send', 'fetch', 'complete', 'fail', 'expire'],
+    (boss) => pgBossQueue({ boss }),
+  ],
 }
 
 const cases = [
@@ -281,6 +413,26 @@ describe('an argument of another kind is refused with a typed error that says so
   })
 })
 
+describe('what is no client, no pool and no database is refused when its provider is made', () => {
+  test.each(Object.entries(clients))('%s', (_, [methods, make]) => {
+    const whole = someClient(...methods)
+    const others = [...notMethods.slice(1), ...methods.map((name) => ({ ...whole, [name]: 'no function' }))]
+    for (const bad of others) expect(() => make(bad as Bad), typeof bad).toThrow(api.InvalidInputError)
+  })
+
+  test.each(Object.entries(clients))(
+    '%s is taken when it is one of a subclass, wrapped, or a stand-in',
+    (_, [methods, make]) => {
+      const whole = someClient(...methods)
+      class Client {}
+      Object.assign(Client.prototype, whole)
+      class Instrumented extends Client {}
+      const wrapped = new Proxy(new Client(), { get: (target, name) => Reflect.get(target, name) })
+      for (const good of [whole, new Client(), new Instrumented(), Object.create(whole), wrapped]) make(good as Bad)
+    },
+  )
+})
+
 describe('a provider of keys', () => {
   const signal = { signal: 'no signal' }
   const badCalls = [...notObjects, undefined, {}, { context: null }, { context: {}, ...signal }]
@@ -295,10 +447,10 @@ describe('a provider of keys', () => {
     kms,
     faulty(kms, {}),
     awsKms({ keyId: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab' }),
-    azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', credential: {} }),
+    azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', credential: someClient('getToken') as object }),
     gcpKms({ keyName: 'projects/p/locations/global/keyRings/r/cryptoKeys/k' }),
-    vaultTransit({ address: 'https://vault.example.com', key: 'k', auth: { token: 't' }, binding: 'derived' } as never),
-    pkcs11Hsm({ token: 't', key: { label: 'k' }, pin: '1', client: {} } as never),
+    vaultTransit({ ...vault, binding: 'derived' }),
+    pkcs11Hsm({ ...hsm, library: '/nowhere/lib.so' }),
     rawAes(webKey),
     rawRsa({ namespace: 'n', name: 'k', publicKey }),
     web.rawAes(webKey),
