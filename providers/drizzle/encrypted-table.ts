@@ -59,7 +59,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     const columns = getTableColumns(table)
     this.#columns = columns
     this.#names = new Map(Object.entries(columns).map(([key, { name }]) => [key, name]))
-    this.#named = { record: this.#record, table: getTableName(table), columns: this.#names }
+    this.#named = { record: this.#record, table: getTableName(table), columns: this.#names, unquoted: true }
     const needed = [...this.#record.identity, ...this.#record.fields, ...this.#record.indexColumns]
     const missing = needed.find((name) => !this.#names.has(name))
     if (missing !== undefined) throw new ConfigError(`the table of record ${this.#record.name} has no key ${missing}`)

@@ -10,7 +10,7 @@ import type {
 } from 'typeorm'
 import { ConfigError } from '../../src/errors.ts'
 import type { AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
-import type { NamedTable } from '../../src/mapping/query-text.ts'
+import { assertNotCalculated, type NamedTable } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import { Unencrypted } from './columns.ts'
@@ -49,7 +49,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     this.#metadata = metadata
     // By path: an embedded entity may have a property of the same name.
     const columns = metadata.columns.map(({ propertyPath, databaseName }) => [propertyPath, databaseName] as const)
-    this.#named = { record, table: metadata.tableName, columns: new Map(columns) }
+    this.#named = { record, table: metadata.tableName, columns: new Map(columns), unquoted: true }
     for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
       if (!this.#named.columns.has(name)) throw new ConfigError(`entity ${metadata.name} has no column ${name}`)
     }
@@ -128,6 +128,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     for (const parameter of parameters) if (parameter instanceof Unencrypted) throw parameter.error
     if (!query.toLowerCase().includes(this.#named.table.toLowerCase())) return
     assertStatement(query, parameters, this.#named)
+    if (/^\s*(?:select|with|\()/i.test(query)) assertNotCalculated(query, this.#named)
   }
 
   #load(queryRunner: QueryRunner | undefined): Loaded {

@@ -1,24 +1,21 @@
 import { InvalidInputError } from '../errors.ts'
+import { aliases, occurrences, type RowList, rowLists, type Span } from './column-text.ts'
 import type { MappedRecord } from './mapped-record.ts'
-import { type Backslash, endOf, type SqlText, sqlText, startOf } from './sql-text.ts'
+import { escaped, sourceNames } from './source-text.ts'
+import { type Backslash, endOf, sqlText, startOf } from './sql-text.ts'
+
+export { bareName, escaped, isNamed } from './source-text.ts'
 
 const OPERATOR = /^\s*(=|<|>|!=|~|not\b|i?like\b|in\b|between\b|is\b|similar\b|@)/i
 const OPERATOR_BEFORE = /([=<>~@]|\b(like|in|to|between|distinct\s+from|between\s+\S+\s+and))\s*$/i
 const CAST = /^(\s*::\s*"?\w+"?(\s+(varying|precision))?(\s*\(\d+\))?(\[\])?|\s+collate\s+\S+)+/i
 const KEYWORD =
-  /^(and|or|not|where|on|having|when|then|else|case|by|over|select|from|join|distinct|as|exists|is|like|between)$/i
-const LIST_ENDS = /;|\b(?:limit|offset|fetch|for|having|window|union|order|rows|range|groups|returning)\b/gi
+  /^(and|or|not|where|on|having|when|then|else|case|by|over|select|from|join|lateral|distinct|as|exists|is|like|between|union|all|except|intersect|materialized)$/i
 const WHERE = /\bwhere\b/gi
 /** Functions that calculate with the values of a column: what they give is no ciphertext, and means nothing. */
 const AGGREGATE = /^(sum|avg|min|max|total|median|std\w*|var\w*|bit_\w+|mode|group_concat|string_agg|listagg)$/i
 const IS_NULL = /^\s*is (not )?null\b/i
-const NAME = '(?:"[^"]+"|`[^`]+`|\\w+)'
-const NO_ALIAS =
-  'where|on|using|set|values|left|right|inner|outer|full|cross|natural|join|order|group|limit|having|union|for|returning|select|default'
-const SOURCE = new RegExp(
-  `\\b(?:from|join|update|into)\\s+(?:${NAME}\\.)*(${NAME})(?:\\s+(?:as\\s+)?(?!(?:${NO_ALIAS})\\b)(${NAME}))?`,
-  'gi',
-)
+const STAR = /(?:\bselect|\ball|\bdistinct|,|\.)\s*\*/i
 
 /** A table of a record as the text of a query names it. */
 export interface NamedTable {
@@ -40,46 +37,92 @@ export interface NamedTable {
  * @throws InvalidInputError
  */
 export function assertReadable(text: string, named: NamedTable): void {
-  const { record, columns } = named
-  const { names, bare } = sqlText(text, named.backslash) ?? { names: text, bare: text }
+  const { record, columns, unquoted = false } = named
+  const sql = sqlText(text, named.backslash) ?? { names: text, bare: text }
+  const { names, bare } = sql
   const from = conditionsFrom(bare)
   if (from >= bare.length) return
-  const others = otherAliases(names, named.table)
+  const { others } = sourceNames(sql, named.table)
+  const lists = rowLists(bare)
+  const isDistinct = /^\s*select\s+distinct\s/i.test(bare) && !/"distinctAlias"|`distinctAlias`/.test(names)
+  if (lists.some(({ hasPosition }) => hasPosition) && STAR.test(bare)) throw byPosition(record)
   for (const [field, name] of columns) {
     if (!record.isEncrypted(field)) continue
-    const found = occurrences({ names, bare }, name, others, named).filter(([start]) => start >= from)
-    for (const { index, 0: words } of bare.matchAll(/\b(?:order|group|partition)\s+by\b/gi)) {
-      const end = endOf(bare, index + words.length, LIST_ENDS)
-      if (!found.some(([start]) => start > index && start < end)) continue
-      throw /^order/i.test(words) ? record.ordered(field) : record.compared(field)
+    const found = occurrences(sql, name, others, unquoted).filter(([start]) => start >= from)
+    if (found.length === 0) continue
+    assertLists(lists, found, field, record)
+    const given = [...aliases(sql, found)].filter((alias) => alias !== name)
+    for (const alias of given) {
+      const named = occurrences(sql, alias, others, unquoted)
+      assertLists(lists, named, field, record)
+      const isOwn = [...columns.values()].includes(alias)
+      if (!isOwn && named.some((span) => isCompared(bare, ...span))) throw record.compared(field)
     }
     for (const [start, end] of found) {
       if (record.showsNull(field) && IS_NULL.test(bare.slice(end))) continue
       if (isCompared(bare, start, end)) throw record.compared(field)
     }
-    const isDistinct = /^\s*select\s+distinct\s/i.test(bare) && !/"distinctAlias"|`distinctAlias`/.test(names)
-    if (isDistinct && found.length > 0) {
+    if (isDistinct) {
       throw new InvalidInputError(`${record.name}.${field} differs in every row, so distinct cannot merge rows`)
     }
   }
 }
 
+/** Refuses a list that has what stands at these places, or may have it by its position. */
+function assertLists(lists: readonly RowList[], found: readonly Span[], field: string, record: MappedRecord): void {
+  for (const { isOrder, span, hasPosition } of lists) {
+    if (hasPosition) throw byPosition(record)
+    if (!found.some(([start]) => start >= span[0] && start < span[1])) continue
+    throw isOrder ? record.ordered(field) : record.compared(field)
+  }
+}
+
+function byPosition(record: MappedRecord): InvalidInputError {
+  return new InvalidInputError(
+    `an order or a group by the position of a column may mean an encrypted column of ${record.name}, which is random bytes: write the name of the column`,
+  )
+}
+
 /**
- * Refuses a select that gives an encrypted column to a function of the database, other than `count`.
+ * Refuses a select that gives an encrypted column, or a whole row, to a function of the database, other than `count`.
  *
+ * @param builds what a mapper itself reads relations by
  * @throws InvalidInputError
  */
-export function assertNotCalculated(text: string, named: NamedTable): void {
-  const { record, columns } = named
-  const { names, bare } = sqlText(text, named.backslash) ?? { names: text, bare: text }
-  const others = otherAliases(names, named.table)
+export function assertNotCalculated(text: string, named: NamedTable, builds: ReadonlySet<string> = new Set()): void {
+  const { record, columns, unquoted = false } = named
+  const sql = sqlText(text, named.backslash) ?? { names: text, bare: text }
+  const { names, bare } = sql
+  const { ours, others } = sourceNames(sql, named.table)
   for (const [field, name] of columns) {
     if (!record.isEncrypted(field)) continue
-    for (const [start] of occurrences({ names, bare }, name, others, named)) {
-      const called = /(\w+)\s*$/.exec(bare.slice(0, Math.max(0, startOf(bare, start))))?.[1] ?? 'count'
-      if (!KEYWORD.test(called) && !/^count$/i.test(called)) throw record.calculated(field)
+    for (const [start] of occurrences(sql, name, others, unquoted)) {
+      const called = calledWith(bare, start)
+      if (called !== undefined && !builds.has(called)) throw record.calculated(field)
     }
   }
+  for (const name of ours) {
+    const row = new RegExp(`(?<![\\w."\`])["\`]?${escaped(name)}["\`]?(?:\\s*\\.\\s*\\*|(?![\\w"\`]|\\s*\\.))`, 'gi')
+    for (const { index } of names.matchAll(row)) {
+      if (isSubquery(bare, startOf(bare, index)) || calledWith(bare, index) === undefined) continue
+      throw new InvalidInputError(
+        `a whole row of ${record.name} cannot be decrypted inside a function of the database: name its columns, outside of functions`,
+      )
+    }
+  }
+}
+
+/** The function, other than `count`, that gets what stands at a position; undefined where it is none. */
+function calledWith(bare: string, start: number): string | undefined {
+  const open = startOf(bare, start)
+  const called = /(\w+)\s*$/.exec(bare.slice(0, Math.max(0, open)))?.[1]?.toLowerCase()
+  if (called === undefined || KEYWORD.test(called) || called === 'count') return undefined
+  const isSelected = start < endOf(bare, open + 1, /\bfrom\b/gi)
+  return isSubquery(bare, open) && !isSelected ? undefined : called
+}
+
+function isSubquery(bare: string, open: number): boolean {
+  return /^\s*(select|with|values)\b/i.test(bare.slice(open + 1, open + 200))
 }
 
 /** Where the part of a statement starts that chooses rows: what an insert or update sets is checked value by value. */
@@ -93,23 +136,6 @@ function conditionsFrom(bare: string): number {
     from = next
   }
   return from
-}
-
-/** Where a column is named, unless it is that of another table. */
-function occurrences(
-  { names, bare }: Pick<SqlText, 'names' | 'bare'>,
-  name: string,
-  others: ReadonlySet<string>,
-  { unquoted = false }: NamedTable,
-): (readonly [number, number])[] {
-  const pattern = `(?:(?:(?:["\`][^"\`]+["\`]|\\b\\w+)\\.)*(?:["\`]([^"\`]+)["\`]|\\b\\w+)\\.)?["\`]${escaped(name)}["\`]`
-  const quoted = [...names.matchAll(new RegExp(pattern, 'g'))]
-  const word = `(?:(?:${NAME}\\.)*(?:["\`]([^"\`]+)["\`]|\\b(\\w+))\\.|(?<![\\w.$:@"\`]))${escaped(name)}(?![\\w"\`.]|\\s*\\()`
-  const words = unquoted ? [...names.matchAll(new RegExp(word, 'gi'))] : []
-  const isQuoted = (end: number) => bare.slice(end - name.length, end) !== names.slice(end - name.length, end)
-  return [...quoted, ...words.filter((found) => !isQuoted(found.index + found[0].length))]
-    .filter((found) => !others.has(found[1] ?? found[2] ?? ''))
-    .map((found) => [found.index, found.index + found[0].length] as const)
 }
 
 /** Whether an operator stands next to an expression, or next to the calls and parentheses around it. */
@@ -131,40 +157,33 @@ function isCompared(bare: string, start: number, end: number): boolean {
   return isCompared(bare, isCall ? (called as RegExpExecArray).index : open, close + 1)
 }
 
-/** The aliases and tables of a query that are not the table's. */
-function otherAliases(text: string, table: string): Set<string> {
-  const others = new Set<string>()
-  for (const [, name, alias] of text.matchAll(SOURCE)) {
-    const source = bareName(name as string)
-    if (source !== table) others.add(alias === undefined ? source : bareName(alias))
-  }
-  others.delete(table)
-  return others
-}
-
 /** Refuses a limit, and anything but a select, where rows are dropped after they were read. */
 export function assertFilterable(text: string, record: MappedRecord, index: string): void {
   const bare = sqlText(text)?.bare ?? text
   if (!/^[\s(]*(select|with)\b/i.test(bare) || /(?<!\bfor\s+(no\s+key\s+)?)\b(insert|update|delete)\b/i.test(bare))
     throw record.notUnique(index, 'a write could change rows that you do not search')
   if (/\b(limit|offset|fetch)\b/i.test(bare)) throw limited(record, index)
+  for (const { index: at } of (sqlText(text)?.names ?? text).matchAll(new RegExp(`["\`]${escaped(index)}["\`]`, 'g'))) {
+    if (isAlternative(bare, at)) throw record.notUnique(index, 'its condition stands alone or under `and`')
+  }
+}
+
+/** Whether a condition is one of several under `or`, or under `not`. */
+function isAlternative(bare: string, at: number): boolean {
+  const open = startOf(bare, at)
+  const close = endOf(bare, at)
+  let level = bare.slice(open + 1, close)
+  for (let inner = ''; inner !== level; ) {
+    inner = level
+    level = level.replace(/\([^()]*\)/g, (nested) => '_'.repeat(nested.length))
+  }
+  const where = level.search(/\bwhere\b/i)
+  if (/\bor\b/i.test(level.slice(Math.max(0, where)))) return true
+  if (/\bnot\s*$/i.test(bare.slice(0, Math.max(0, open)))) return true
+  return open >= 0 && where < 0 && isAlternative(bare, open)
 }
 
 /** An error for a limit where rows are dropped after they were read. */
 export function limited(record: MappedRecord, index: string): InvalidInputError {
   return record.notUnique(index, 'a limit could cut off the row that you search')
-}
-
-/** Whether a text has the name of the table, in whatever spelling. */
-export function isNamed(text: string, { table }: Pick<NamedTable, 'table'>): boolean {
-  return new RegExp(`(?<!\\w)["\`]?${escaped(table)}["\`]?(?!\\w)`, 'i').test(text)
-}
-
-/** A name without its quotes. */
-export function bareName(name: string): string {
-  return name.replace(/^["`]|["`]$/g, '')
-}
-
-export function escaped(name: string): string {
-  return name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }

@@ -1,10 +1,10 @@
 import { InvalidInputError } from '../errors.ts'
 import type { MappedRecord } from './mapped-record.ts'
 import { bareName, escaped, isNamed, type NamedTable } from './query-text.ts'
+import { NAME } from './source-text.ts'
 import { endOf, listItems, type SqlText, sqlText } from './sql-text.ts'
 import { assertStored } from './stored-text.ts'
 
-const NAME = '(?:"[^"]+"|`[^`]+`|\\w+)'
 // Not `for update`, `do update set`, `on duplicate key update`, `on update cascade`, triggers, grants and functions.
 const WRITE =
   /(?<!\b(?:for|key|on|or|after|before|of|grant|revoke)\s+|\bdo\s+(?=update\s+set\b)|[.\w])(?:update|(?:insert|merge|replace|copy|load)(?!\s*\())\b(?!\s*,|\s+(?:on|of)\b)/gi
