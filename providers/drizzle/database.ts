@@ -7,6 +7,11 @@ export interface Query<Rows> extends PromiseLike<Rows> {
   toSQL(): { readonly sql: string }
 }
 
+/** A query whose rows come one by one, where Drizzle has that. */
+export interface StreamedQuery<Row> extends Query<readonly Row[]> {
+  iterator?(): AsyncIterable<Row>
+}
+
 /** A database or a transaction of Drizzle, whatever its dialect. */
 export interface Database {
   select(fields: never): unknown

@@ -1,20 +1,10 @@
-import {
-  and,
-  eq,
-  getTableColumns,
-  getTableName,
-  type InferInsertModel,
-  inArray,
-  is,
-  type SQL,
-  Table,
-} from 'drizzle-orm'
-import { describe } from '../../src/bytes.ts'
+import { and, eq, getTableColumns, type InferInsertModel, inArray, is, type SQL, Table } from 'drizzle-orm'
+import { assertArray, describe } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
-import { assertFilterable, assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
+import { assertFilterable, assertNotCalculated, assertReadable } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
-import { StoredValue } from '../../src/mapping/stored-value.ts'
+import { looksEncrypted, StoredValue } from '../../src/mapping/stored-value.ts'
 import type {
   AnyRecord,
   DecryptedRow,
@@ -23,10 +13,16 @@ import type {
   SearchedValue,
   SearchOptions,
 } from '../../src/records/record-types.ts'
-import { changedRows, type Database, type LooseDatabase, type Query } from './database.ts'
+import { changedRows, type Database, type LooseDatabase, type Query, type StreamedQuery } from './database.ts'
 import { decryptNested, type RelatedTables } from './nested.ts'
 import type { NewRow, RowChanges, RowKey } from './row-types.ts'
+import { TableNames } from './table-names.ts'
 import { WrittenValue } from './written-value.ts'
+
+/** With these Drizzle itself reads relations, and what is in them is decrypted. */
+const RELATION_BUILDERS: ReadonlySet<string> = new Set(['json_build_array', 'json_array'])
+/** Rows of a stream that are decrypted together. */
+const BATCH = 200
 
 /**
  * What stands between the application and a Drizzle table with encrypted columns.
@@ -47,8 +43,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   readonly #table: Of
   readonly #record: MappedRecord
   readonly #columns: Readonly<Record<string, unknown>>
-  readonly #names: ReadonlyMap<string, string>
-  readonly #named: NamedTable
+  readonly #named: TableNames
   readonly #encrypted: readonly string[]
 
   constructor(table: Of, cipher: AnyCipher & { readonly schema: Schema }) {
@@ -56,45 +51,80 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     this.#table = table
     this.#record = new MappedRecord(cipher)
     this.#encrypted = [...this.#record.fields, ...this.#record.indexColumns]
-    const columns = getTableColumns(table)
-    this.#columns = columns
-    this.#names = new Map(Object.entries(columns).map(([key, { name }]) => [key, name]))
-    this.#named = { record: this.#record, table: getTableName(table), columns: this.#names, unquoted: true }
+    this.#columns = getTableColumns(table)
+    this.#named = new TableNames(this.#record, table)
     const needed = [...this.#record.identity, ...this.#record.fields, ...this.#record.indexColumns]
-    const missing = needed.find((name) => !this.#names.has(name))
+    const missing = needed.find((name) => !this.#named.columns.has(name))
     if (missing !== undefined) throw new ConfigError(`the table of record ${this.#record.name} has no key ${missing}`)
   }
 
   /** Rows for `db.insert(table).values(…)`. All or nothing. @throws InvalidInputError; what loading keys throws */
   async encrypt(rows: readonly NewRow<Of, Schema>[]): Promise<InferInsertModel<Of>[]> {
+    assertArray(rows, 'rows')
     const complete = (rows as readonly AnyRow[]).map((row) => this.#record.complete(row))
     const encrypted = await this.#record.cipher.encryptMany(complete)
     return encrypted.map((row) => this.#stored(row)) as InferInsertModel<Of>[]
   }
 
   /**
-   * Runs a select, or a write with `returning`, and decrypts its rows. It must select the identity columns of the record.
+   * Runs a select, or a write with `returning`, and decrypts its rows, or the one row of a `findFirst`. It must select the
+   * identity columns of the record.
    *
    * @param query a query that was not awaited
    * @param relations tables of the relations in its rows: `{ orders: encryptedOrders }`
    * @throws InvalidInputError when it compares or orders by an encrypted column; DecryptionError
    */
-  async decrypt<Row extends Identity<Schema>, Relations extends RelatedTables = Record<never, never>>(
+  decrypt<Row extends Identity<Schema>, Relations extends RelatedTables = Record<never, never>>(
     query: Query<readonly Row[]>,
-    relations: Relations = {} as Relations,
-  ): Promise<NestedRow<Schema, Row, Relations>[]> {
-    const { sql } = query.toSQL()
-    this.assertReadable(sql)
-    for (const related of Object.values(relations)) related.assertReadable(sql)
-    const rows = (await query) as readonly AnyRow[]
-    return (await decryptNested(rows, this, relations)) as NestedRow<Schema, Row, Relations>[]
+    relations?: Relations,
+  ): Promise<NestedRow<Schema, Row, Relations>[]>
+  decrypt<Row extends Identity<Schema>, Relations extends RelatedTables = Record<never, never>>(
+    query: Query<Row | undefined>,
+    relations?: Relations,
+  ): Promise<NestedRow<Schema, Row, Relations> | undefined>
+  async decrypt(query: Query<unknown>, relations: RelatedTables = {}): Promise<unknown> {
+    this.#assertQuery(query, relations)
+    const found = (await query) as readonly AnyRow[] | AnyRow | undefined
+    if (Array.isArray(found)) return decryptNested(found, this, relations)
+    return found === undefined ? undefined : (await decryptNested([found as AnyRow], this, relations))[0]
+  }
+
+  /**
+   * Decrypts rows by the keys of the table that were read by a query of Drizzle elsewhere, such as a prepared one. Nothing
+   * looks at that query, unless the database has the guarded logger.
+   *
+   * @throws InvalidInputError when a row has an encrypted column under another name; DecryptionError
+   */
+  async decryptRows<Row extends Identity<Schema>>(rows: readonly Row[]): Promise<DecryptedRow<Schema, Row>[]> {
+    assertArray(rows, 'rows')
+    const stored = rows.map((row) => this.#plainRow(row))
+    return (await this.#record.cipher.decryptMany(stored)) as DecryptedRow<Schema, Row>[]
+  }
+
+  /**
+   * The rows of a query one by one, decrypted together by some hundreds, without holding all.
+   *
+   * @param query a select on a database whose Drizzle has `iterator()`: MySQL and MariaDB
+   * @throws InvalidInputError as `decrypt`, and where there is no iterator; DecryptionError
+   */
+  async *stream<Row extends Identity<Schema>>(query: StreamedQuery<Row>): AsyncGenerator<DecryptedRow<Schema, Row>> {
+    this.#assertQuery(query, {})
+    if (typeof query.iterator !== 'function') {
+      throw new InvalidInputError('Drizzle has an iterator for MySQL and MariaDB alone: read by pages')
+    }
+    let batch: Row[] = []
+    for await (const row of query.iterator()) {
+      if (batch.push(row) < BATCH) continue
+      yield* await this.decryptRows(batch)
+      batch = []
+    }
+    yield* await this.decryptRows(batch)
   }
 
   /** Decrypts rows of SQL of your own, `db.execute(…)`, whose columns have the names of the database. @throws DecryptionError */
   async decryptRaw(rows: readonly AnyRow[]): Promise<DecryptedRow<Schema, never>[]> {
-    const named = rows.map((row) => {
-      return Object.fromEntries([...this.#names].flatMap(([key, name]) => (name in row ? [[key, row[name]]] : [])))
-    })
+    assertArray(rows, 'rows')
+    const named = rows.map((row) => this.#named.keyed(row))
     return (await this.#record.cipher.decryptMany(named)) as DecryptedRow<Schema, never>[]
   }
 
@@ -174,17 +204,14 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   /** @internal */
   assertReadable(sql: string): void {
     assertReadable(sql, this.#named)
+    if (isSelect(sql)) assertNotCalculated(sql, this.#named, RELATION_BUILDERS)
   }
 
   /** @internal */
   assertQuery(sql: string, parameters: readonly unknown[]): void {
     if (upsertsOf(this.#table).has(sql) || !sql.toLowerCase().includes(this.#named.table.toLowerCase())) return
     assertStatement(sql, parameters, this.#named)
-  }
-
-  /** @internal */
-  async decryptRows(rows: readonly AnyRow[]): Promise<AnyRow[]> {
-    return this.#record.cipher.decryptMany(rows.map(unwrapped))
+    if (isSelect(sql)) assertNotCalculated(sql, this.#named, RELATION_BUILDERS)
   }
 
   async #update(db: LooseDatabase, key: AnyRow, changes: AnyRow, where: SQL | undefined): Promise<number> {
@@ -196,6 +223,35 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
       ([name]) => !this.#record.identity.includes(name),
     )
     return changedRows(await db.update(this.#table).set(Object.fromEntries(set)).where(where))
+  }
+
+  #assertQuery(query: Query<unknown>, relations: RelatedTables): void {
+    if (typeof (query as Partial<Query<unknown>> | undefined)?.toSQL !== 'function') {
+      throw new InvalidInputError(
+        'a query of Drizzle that was not awaited is needed; decryptRows() takes rows of one that was, decryptRaw() those of SQL of your own',
+      )
+    }
+    const { sql } = query.toSQL()
+    for (const table of [this, ...Object.values(relations)]) table.assertReadable(sql)
+  }
+
+  /** A row as the cipher takes it. */
+  #plainRow(row: AnyRow): AnyRow {
+    const out: Record<string, unknown> = {}
+    for (const name of Object.keys(row)) {
+      const value = row[name]
+      const isOurs = this.#record.fields.has(name) || this.#record.indexColumns.has(name)
+      if (isOurs) out[name] = StoredValue.is(value) ? StoredValue.unwrap(value) : value
+      else if (!StoredValue.is(value) && (this.#named.columns.has(name) || !looksEncrypted(value))) out[name] = value
+      else throw this.#renamed(name)
+    }
+    return out
+  }
+
+  #renamed(name: string): InvalidInputError {
+    return new InvalidInputError(
+      `${JSON.stringify(name)} in the rows of ${this.#record.name} is a ciphertext: select an encrypted column itself, under its own name; the columns of a join by tables, with decryptJoin()`,
+    )
   }
 
   /** An encrypted row as the columns take it; changed in place, because it was made for this. */
@@ -236,11 +292,6 @@ function upsertsOf(table: Table): Set<string> {
   return known
 }
 
-function unwrapped(row: AnyRow): AnyRow {
-  const out: Record<string, unknown> = {}
-  for (const name of Object.keys(row)) {
-    const value = row[name]
-    out[name] = StoredValue.is(value) ? StoredValue.unwrap(value) : value
-  }
-  return out
+function isSelect(sql: string): boolean {
+  return /^[\s(]*(?:select|with)\b/i.test(sql)
 }

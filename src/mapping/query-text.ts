@@ -24,6 +24,8 @@ export interface NamedTable {
   readonly table: string
   /** Database names of columns by the names in the record. */
   readonly columns: ReadonlyMap<string, string>
+  /** Further names that they may have in statements, each behind the name in the record. */
+  readonly spellings?: readonly (readonly [field: string, name: string])[]
   /** What a backslash in a literal is, where the database is known. */
   readonly backslash?: Backslash
   /** Whether statements may also name columns without quotes: those of an application may. */
@@ -37,12 +39,13 @@ export interface NamedTable {
  * @throws InvalidInputError
  */
 export function assertReadable(text: string, named: NamedTable): void {
-  const { record, columns, unquoted = false } = named
+  const { record, unquoted = false } = named
   const sql = sqlText(text, named.backslash) ?? { names: text, bare: text }
   const { names, bare } = sql
   const from = conditionsFrom(bare)
   if (from >= bare.length) return
   const { others } = sourceNames(sql, named.table)
+  const columns = columnNames(named)
   const lists = rowLists(bare)
   const isDistinct = /^\s*select\s+distinct\s/i.test(bare) && !/"distinctAlias"|`distinctAlias`/.test(names)
   if (lists.some(({ hasPosition }) => hasPosition) && STAR.test(bare)) throw byPosition(record)
@@ -55,7 +58,7 @@ export function assertReadable(text: string, named: NamedTable): void {
     for (const alias of given) {
       const named = occurrences(sql, alias, others, unquoted)
       assertLists(lists, named, field, record)
-      const isOwn = [...columns.values()].includes(alias)
+      const isOwn = columns.some(([, own]) => own === alias)
       if (!isOwn && named.some((span) => isCompared(bare, ...span))) throw record.compared(field)
     }
     for (const [start, end] of found) {
@@ -90,11 +93,11 @@ function byPosition(record: MappedRecord): InvalidInputError {
  * @throws InvalidInputError
  */
 export function assertNotCalculated(text: string, named: NamedTable, builds: ReadonlySet<string> = new Set()): void {
-  const { record, columns, unquoted = false } = named
+  const { record, unquoted = false } = named
   const sql = sqlText(text, named.backslash) ?? { names: text, bare: text }
   const { names, bare } = sql
   const { ours, others } = sourceNames(sql, named.table)
-  for (const [field, name] of columns) {
+  for (const [field, name] of columnNames(named)) {
     if (!record.isEncrypted(field)) continue
     for (const [start] of occurrences(sql, name, others, unquoted)) {
       const called = calledWith(bare, start)
@@ -123,6 +126,11 @@ function calledWith(bare: string, start: number): string | undefined {
 
 function isSubquery(bare: string, open: number): boolean {
   return /^\s*(select|with|values)\b/i.test(bare.slice(open + 1, open + 200))
+}
+
+/** The names of columns in the record, each with one that it may have in statements. */
+export function columnNames({ columns, spellings = [] }: NamedTable): (readonly [field: string, name: string])[] {
+  return [...columns, ...spellings]
 }
 
 /** Where the part of a statement starts that chooses rows: what an insert or update sets is checked value by value. */

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors.ts'
 import type { MappedRecord } from './mapped-record.ts'
-import { bareName, escaped, isNamed, type NamedTable } from './query-text.ts'
+import { bareName, columnNames, escaped, isNamed, type NamedTable } from './query-text.ts'
 import { NAME } from './source-text.ts'
 import { endOf, listItems, type SqlText, sqlText } from './sql-text.ts'
 import { assertStored } from './stored-text.ts'
@@ -148,10 +148,10 @@ class Write {
 
   /** Refuses an expression for a plain column that reads an encrypted one: the database would compare or copy ciphertexts. */
   #assertPlain(field: string, from: number, to: number): void {
-    const { record, columns } = this.#named
+    const { record } = this.#named
     const text = this.#sql.names.slice(from, to)
     if (VALUE.test(text.trim())) return
-    for (const [other, name] of columns) {
+    for (const [other, name] of columnNames(this.#named)) {
       if (other === field || !record.isEncrypted(other)) continue
       const isRead = new RegExp(`(?<![\\w'])["\`]?${escaped(name)}["\`]?(?![\\w'(])`, 'i').test(text)
       if (isRead) throw record.compared(other)
@@ -160,9 +160,9 @@ class Write {
 }
 
 /** The name in the record of a column of the table, in whatever spelling. */
-export function knownColumn({ columns }: NamedTable, column: string): string | undefined {
+export function knownColumn(named: NamedTable, column: string): string | undefined {
   const lower = column.toLowerCase()
-  for (const [known, name] of columns) if (name.toLowerCase() === lower) return known
+  for (const [known, name] of columnNames(named)) if (name.toLowerCase() === lower) return known
   return undefined
 }
 

@@ -121,9 +121,14 @@ export class RecordIndexes {
     return (await Promise.all(tags)).map((tag) => stored(index, tag))
   }
 
-  /** Whether a decrypted row really has the value. */
+  /** Whether a decrypted row really has the value. @throws InvalidInputError when the row was read without it */
   matches(index: CompiledIndex, row: UnknownRow, value: unknown): boolean {
     return this.#wanted(index, value).every(([part, wanted]) => {
+      if (row[part.field] === undefined) {
+        throw new InvalidInputError(
+          `what ${this.#nameOf(index)} finds is told apart by ${part.field}, which the rows do not have: select it as well`,
+        )
+      }
       return isMatch(part.transform, part.type, row[part.field], wanted, part.field)
     })
   }

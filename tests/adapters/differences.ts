@@ -19,15 +19,13 @@ export const KYSELY_ON_MYSQL: Differences = {
 export const DRIZZLE: Differences = {
   page: 'drizzle',
   said: {
-    stream: 'There is no decrypting cursor: read by pages.',
-    rawWrite: 'Without `guardedLogger`',
+    stream: 'Drizzle has no cursor for PostgreSQL and SQLite: read by pages.',
   },
 }
 
 export const DRIZZLE_ON_MYSQL: Differences = {
   page: 'drizzle',
   said: {
-    ...DRIZZLE.said,
     returning: 'Drizzle has no `returning` for MySQL and MariaDB',
     upsert: 'a row of another tenant that has the id makes it fail',
     relations: 'MariaDB has no lateral joins',

@@ -14,6 +14,8 @@ export interface DrizzleDialect {
   readonly schema: DrizzleSchema
   /** Whether writes have `returning`. */
   readonly returning: boolean
+  /** Whether selects have an `iterator()`. */
+  readonly iterates?: boolean
   transaction<Result>(work: (db: DrizzleDb) => Promise<Result>): Promise<Result>
   /** Runs SQL of one's own. */
   execute(query: SQL): Promise<readonly Record<string, unknown>[]>
@@ -37,6 +39,14 @@ export function drizzleHarness(
   return {
     ...queries(db, dialect, room),
     transaction: (work) => dialect.transaction((trx) => work(queries(trx, dialect, room))),
+    ...(dialect.iterates === true
+      ? {
+          stream: (orgId: string) => {
+            const query = db.select().from(customers).where(eq(customers.orgId, orgId))
+            return sealed.stream(query) as AsyncIterable<suite.Customer>
+          },
+        }
+      : {}),
     raw: async (orgId) => {
       const rows = await dialect.execute(sql`select * from customers where ${customers.orgId} = ${orgId}`)
       return (await sealed.decryptRaw(rows)) as unknown as suite.Customer[]

@@ -399,6 +399,7 @@ describe('an index', () => {
     const found = cipher.filter(await cipher.decryptMany(hits), 'ssn', '1003')
     expect(found.map((row) => row.id)).toEqual(rows.flatMap((_row, id) => (id % 2 === 1 && id % 7 === 3 ? [id] : [])))
     expect(cipher.filter([{ ssn: '1004' }], 'ssn', '1003')).toEqual([])
+    expect(() => cipher.filter([{ id: 'p1' }] as never, 'ssn', '1003')).toThrow(/select it as well/)
   })
 
   test('needs its tenant, and its key in memory', async () => {

@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import { describe, expectTypeOf, test } from 'vitest'
-import { encryptedTable, pgColumns } from '../../providers/drizzle/index.ts'
+import { encryptedTable, pgColumns, type Query } from '../../providers/drizzle/index.ts'
 import { type Note, records, type SuiteRoom } from '../adapters/records.ts'
 import type { customer } from '../adapters/samples.ts'
 
@@ -25,6 +25,10 @@ describe('an encrypted table', () => {
       expectTypeOf(read?.balance).toEqualTypeOf<bigint | undefined>()
       expectTypeOf(read?.notes).toEqualTypeOf<Note[] | undefined>()
       expectTypeOf(read?.status).toEqualTypeOf<string | undefined>()
+      const first = await sealed().decrypt({} as Query<typeof customers.$inferSelect | undefined>)
+      expectTypeOf(first?.birthDate).toEqualTypeOf<Date | null | undefined>()
+      const [known] = await sealed().decryptRows(await db.select().from(customers))
+      expectTypeOf(known?.balance).toEqualTypeOf<bigint | undefined>()
     }
     const refused = async () => {
       const rows = await sealed().decrypt(db.select().from(customers))

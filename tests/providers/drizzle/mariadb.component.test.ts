@@ -24,6 +24,7 @@ describeComponent('Drizzle', MARIADB_MISSING, () => {
           db: db as unknown as DrizzleDb,
           schema,
           returning: false,
+          iterates: true,
           transaction: (work) => db.transaction((trx) => work(trx as unknown as DrizzleDb)),
           execute,
           nextOrderId: async () => Number((await execute(sql`select nextval(order_ids) as id`))[0]?.id),

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { and, eq, gt, ilike, inArray, isNull, like, max, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gt, ilike, inArray, isNull, like, max, or, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import pg from 'pg'
@@ -114,7 +114,26 @@ describe('a query with a table of a record', () => {
   })
 })
 
+describe('what is no query of Drizzle', () => {
+  test('is refused, and the error says what takes it', async () => {
+    await expect(open().decrypt(Promise.resolve([]) as never)).rejects.toThrow(refusal(/decryptRows\(\)/))
+    await expect(open().encrypt(customer('acme', 1) as never)).rejects.toThrow(refusal(/rows must be an array/))
+    const rows = open().stream(db.select().from(customers) as never)
+    await expect(rows.next()).rejects.toThrow(refusal(/read by pages/))
+  })
+})
+
 describe('a search of an index that others share', () => {
+  test('is refused under or, where rows that match otherwise would be dropped', async () => {
+    const search = open().search('name', 'Ada', { tenant: 'acme' }, (where) =>
+      db
+        .select()
+        .from(customers)
+        .where(or(where, eq(customers.id, 'x'))),
+    )
+    await expect(search).rejects.toThrow(refusal(/under `and`/))
+  })
+
   test('is refused when it writes', async () => {
     const search = (make: (where: SQL) => unknown) =>
       open().search('name', 'Ada', { tenant: 'acme' }, make as (where: SQL) => Query<(typeof customers.$inferSelect)[]>)
@@ -163,6 +182,23 @@ describe('a database with the guarded logger', () => {
           .select({ most: max(customers.visits) })
           .from(customers),
       /it has no index/,
+    ],
+    [
+      'an aggregate as JSON',
+      () =>
+        guarded()
+          .select({ all: sql`json_agg(${customers.name})` })
+          .from(customers),
+      /random bytes/,
+    ],
+    [
+      'an order in a common table expression',
+      () => {
+        const { id, name } = customers
+        const rows = guarded().$with('rows').as(guarded().select({ id, name }).from(customers))
+        return guarded().with(rows).select().from(rows).orderBy(rows.name)
+      },
+      /order/,
     ],
     [
       'a prepared comparison',
