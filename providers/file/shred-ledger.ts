@@ -1,11 +1,11 @@
-import { Buffer } from 'node:buffer'
-import { open, readFile, realpath } from 'node:fs/promises'
+import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { assertFilled, assertObject } from '../../src/bytes.ts'
 import { KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { ShredEntry, ShredLedger } from '../../src/key-store.ts'
 import { takeLock } from './lock.ts'
 import { syncDirectory } from './replace-file.ts'
+import { lastLine, wholeLines } from './whole-lines.ts'
 
 /** Where the ledger is. */
 export interface FileShredLedgerOptions {
@@ -15,7 +15,6 @@ export interface FileShredLedgerOptions {
   readonly lockTimeoutMs?: number
 }
 
-const NEWLINE = 0x0a
 const MAX_BYTES = 256 * 1024 * 1024
 
 /**
@@ -29,17 +28,35 @@ export function fileShredLedger(options: FileShredLedgerOptions, step: (name: st
   assertFilled(options.path, 'path')
   const given = resolve(options.path)
   const { lockTimeoutMs = 10_000 } = options
+  /** Where the entry behind the last that was read begins, so that page after page reads the file once. */
+  let mark = { after: 0, at: 0 }
 
   return {
     name: 'file',
-    read: (after, limit) => attempt(async () => (await load(given)).entries.slice(after, after + limit)),
+    read: (after, limit) =>
+      attempt(async () => {
+        const page = await reading(given, async (file) => {
+          const { after: known, at } = mark
+          if (known === after && known > 0) {
+            const { lines, end } = await wholeLines(file, at, 0, limit)
+            const entries = lines.map((line) => parse(line, given))
+            if (entries[0]?.seq === after + 1) return { entries, end }
+          }
+          const { lines, end } = await wholeLines(file, 0, after, limit)
+          return { entries: lines.map((line) => parse(line, given)), end }
+        })
+        const { entries, end } = page ?? { entries: [], end: 0 }
+        mark = { after: after + entries.length, at: end }
+        return entries
+      }),
     append: (entries) =>
       attempt(async () => {
         const path = await realpath(given).catch(() => given)
         const lock = await takeLock(`${path}.lock`, lockTimeoutMs, step)
         try {
-          const { entries: known, length } = await load(path)
-          if (entries[0]?.seq !== known.length + 1) return false
+          const { line, length } = (await reading(path, lastLine)) ?? { line: undefined, length: 0 }
+          const last = line === undefined ? 0 : parse(line, path).seq
+          if (entries[0]?.seq !== last + 1) return false
           await write(path, entries, length, step)
           return true
         } finally {
@@ -83,16 +100,19 @@ async function write(
   step('synced')
 }
 
-/** The whole lines of the file, and how many bytes they are. */
-async function load(path: string): Promise<{ entries: ShredEntry[]; length: number }> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0)
+/** Opens the file to read; nothing when there is none yet. @throws KeyStoreError `corrupt` for one that is too long */
+async function reading<Result>(path: string, work: (file: FileHandle) => Promise<Result>): Promise<Result | undefined> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
     throw error
   })
-  if (bytes.byteLength > MAX_BYTES) throw damaged(path)
-  const length = bytes.lastIndexOf(NEWLINE) + 1
-  const lines = bytes.toString('utf8', 0, length).split('\n').slice(0, -1)
-  return { entries: lines.map((line) => parse(line, path)), length }
+  if (file === undefined) return undefined
+  try {
+    if ((await file.stat()).size > MAX_BYTES) throw damaged(path)
+    return await work(file)
+  } finally {
+    await file.close()
+  }
 }
 
 function parse(line: string, path: string): ShredEntry {

@@ -6,7 +6,14 @@ import { commitSize, type KeyParts, readKeys } from './key-parts.ts'
 import { unwrapSecret } from './open-key.ts'
 import { REPORTS_BUCKET, reportsScope } from './report-proof.ts'
 import { canonicalScope, describeScope, encodeScope, type KeyScope } from './scope.ts'
-import { isProven, nextShredEntries, readShredLedger, restoredKeys, shredProof } from './shred-ledger.ts'
+import {
+  isProven,
+  nextShredEntries,
+  restoredKeys,
+  ShredLedgerReader,
+  type ShredStatement,
+  shredProof,
+} from './shred-ledger.ts'
 
 /** How to shred. */
 export interface ShredKeysOptions {
@@ -142,12 +149,13 @@ async function shredIds(
 ): Promise<ShreddedKey[]> {
   const shredded: ShreddedKey[] = []
   const batch = commitSize(parts.store, BATCH)
+  const named = ledger && new NamedKeys(parts, ledger)
   for (let at = 0; at < ids.length; at += batch) {
     options.signal?.throwIfAborted()
     const part = ids.slice(at, at + batch)
     if (!options.dryRun) {
       await moveTo(parts, part, 'destroy_scheduled', options.reason)
-      if (ledger !== undefined) await record(parts, ledger, part)
+      await named?.add(part)
       await moveTo(parts, part, 'destroyed', options.reason)
     }
     shredded.push(...(await readKeys(parts, part)).map(asShredded))
@@ -173,23 +181,42 @@ async function moveTo(
   })
 }
 
-/** Writes what the ledger does not name yet. */
-async function record(parts: KeyParts, ledger: ShredLedger, ids: readonly string[]): Promise<void> {
-  for (let tries = 0; tries < TRIES; tries++) {
-    const entries = await readShredLedger(ledger)
-    const known = new Set(entries.filter((entry) => entry.store === parts.name).map((entry) => entry.keyId))
-    const missing = ids.filter((id) => !known.has(id))
+/** What the ledger names of this Strongroom; each batch reads what was added to it, and not all of it again. */
+class NamedKeys {
+  readonly #parts: KeyParts
+  readonly #ledger: ShredLedger
+  readonly #reader: ShredLedgerReader
+  readonly #ids = new Set<string>()
+
+  constructor(parts: KeyParts, ledger: ShredLedger) {
+    this.#parts = parts
+    this.#ledger = ledger
+    this.#reader = new ShredLedgerReader(ledger)
+  }
+
+  /** Writes into the ledger what it does not name yet. */
+  async add(ids: readonly string[]): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      for (const { store, keyId } of await this.#reader.read()) if (store === this.#parts.name) this.#ids.add(keyId)
+      const statements = await this.#statements(ids.filter((id) => !this.#ids.has(id)))
+      if (statements.length === 0) return
+      if (await this.#ledger.append(nextShredEntries(this.#reader.last, statements))) return
+    }
+    throw new KeyStoreError('conflict', 'could not write the shred ledger: other processes were first every time')
+  }
+
+  async #statements(ids: readonly string[]): Promise<(ShredStatement & { proof: string })[]> {
+    const { name, clock } = this.#parts
     const statements = []
-    for (const key of await readKeys(parts, missing)) {
+    for (const key of await readKeys(this.#parts, ids)) {
       if (key.state === 'destroyed') continue // destroyed before there was a ledger: its proof can no longer be made
-      const statement = { at: parts.clock.date().toISOString(), store: parts.name, keyId: key.id }
-      const secret = await secretOf(parts, key)
+      const statement = { at: clock.date().toISOString(), store: name, keyId: key.id }
+      const secret = await secretOf(this.#parts, key)
       statements.push({ ...statement, proof: shredProof(secret, statement) })
       wipe(secret)
     }
-    if (statements.length === 0 || (await ledger.append(nextShredEntries(entries.at(-1), statements)))) return
+    return statements
   }
-  throw new KeyStoreError('conflict', 'could not write the shred ledger: other processes were first every time')
 }
 
 async function secretOf(parts: KeyParts, record: KeyRecord): Promise<Uint8Array> {

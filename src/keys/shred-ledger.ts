@@ -48,22 +48,46 @@ export function nextShredEntries(
   })
 }
 
+/** Reads a ledger from its start, its chain checked, and then what is added to it. */
+export class ShredLedgerReader {
+  readonly #ledger: ShredLedger
+  #last: ShredEntry | undefined
+
+  constructor(ledger: ShredLedger) {
+    this.#ledger = ledger
+  }
+
+  /** The last entry that was read. */
+  get last(): ShredEntry | undefined {
+    return this.#last
+  }
+
+  /** The entries behind the last that was read. @throws KeyStoreError `corrupt` when one was changed or is missing */
+  async read(): Promise<ShredEntry[]> {
+    const entries: ShredEntry[] = []
+    for (;;) {
+      const page = await this.#ledger.read(this.#last?.seq ?? 0, PAGE)
+      for (const entry of page) {
+        const { seq, hash: previous } = this.#last ?? { seq: 0, hash: START }
+        if (
+          !isEntry(entry) ||
+          entry.seq !== seq + 1 ||
+          entry.previous !== previous ||
+          entryHash(entry) !== entry.hash
+        ) {
+          throw new KeyStoreError('corrupt', `the shred ledger (${this.#ledger.name}) was changed at entry ${seq + 1}`)
+        }
+        entries.push(entry)
+        this.#last = entry
+      }
+      if (page.length < PAGE) return entries
+    }
+  }
+}
+
 /** Every entry of a ledger, its chain checked. @throws KeyStoreError `corrupt` when it was changed or an entry is missing */
 export async function readShredLedger(ledger: ShredLedger): Promise<ShredEntry[]> {
-  const entries: ShredEntry[] = []
-  let previous = START
-  for (;;) {
-    const page = await ledger.read(entries.length, PAGE)
-    for (const entry of page) {
-      const seq = entries.length + 1
-      if (!isEntry(entry) || entry.seq !== seq || entry.previous !== previous || entryHash(entry) !== entry.hash) {
-        throw new KeyStoreError('corrupt', `the shred ledger (${ledger.name}) was changed at entry ${seq}`)
-      }
-      entries.push(entry)
-      previous = entry.hash
-    }
-    if (page.length < PAGE) return entries
-  }
+  return new ShredLedgerReader(ledger).read()
 }
 
 /** A shredded key that is back in the key store, with its entry. */
