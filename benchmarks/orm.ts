@@ -24,7 +24,7 @@ export const orm: Suite = async ({ quick }) => {
       ...(await prismaMappers(postgres.connectionString, pool, count)),
     ]
     const results: Result[] = []
-    for (const mapper of mappers) results.push(...(await measureMapper(mapper, quick ? 1 : 15)))
+    for (const mapper of mappers) results.push(...(await measureMapper(mapper, quick ? 1 : 30)))
     await people.room.close()
     return results
   } finally {
