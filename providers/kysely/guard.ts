@@ -23,6 +23,13 @@ export class Guard {
     return mapChildren(asNode(where), (condition) => this.#conjunct(condition))
   }
 
+  /** A selection that is no column. @throws InvalidInputError */
+  selected(node: Node): Node {
+    const given = node.kind === 'AliasNode' ? asNode(node.node) : node
+    if (given.kind === 'TableNode') this.#assertNoRow(tableOf(given))
+    return this.checked(node)
+  }
+
   /** Any other part of a query. @throws InvalidInputError */
   checked<Part>(part: Part): Part {
     if (part === undefined) return part
@@ -49,7 +56,10 @@ export class Guard {
     const named = columnOf(node)
     if (named !== undefined) {
       const source = this.#sources.encrypted(named)
-      if (source === undefined) return node
+      if (source === undefined) {
+        this.#assertNoRow(named.column, named.table)
+        return node
+      }
       throw purpose === 'order' ? source.record.ordered(named.column) : source.record.compared(named.column)
     }
     if (node.kind === 'SelectionNode') this.#assertInnerSelection(node)
@@ -70,21 +80,25 @@ export class Guard {
     return source?.record.showsNull(named?.column as string) === true && asNode(node.rightOperand).value === null
   }
 
-  /** `count(*)` sees rows and no columns; a whole row as an argument is all of its columns. */
+  /** `count(*)` sees rows and no columns; what looks like a table may be a whole row, or a column, to the database. */
   #function(node: Node): Node {
     const listed = ((node.aggregated ?? node.arguments) as Node[] | undefined) ?? []
-    const whole = listed.find(({ kind, table }) => kind === 'TableNode' && this.#isSource(asNode({ kind, table })))
-    if (whole !== undefined) {
-      throw new InvalidInputError(
-        `a whole row of ${tableOf(whole)} cannot be decrypted inside a function: name its columns`,
-      )
+    for (const argument of listed) {
+      if (argument.kind !== 'TableNode') continue
+      const name = tableOf(argument)
+      this.#assertNoRow(name)
+      const source = this.#sources.encrypted({ table: undefined, column: name })
+      if (source !== undefined) throw source.record.calculated(name)
     }
     const countsRows = node.func === 'count' && listed.every(({ kind }) => kind === 'SelectionNode')
     return mapChildren(node, (child) => (countsRows && listed.includes(child) ? child : this.#visit(child, 'compare')))
   }
 
-  #isSource(table: Node): boolean {
-    return this.#sources.all.some(({ alias }) => alias === tableOf(table))
+  /** The name of a table in the place of a value is all of its columns. */
+  #assertNoRow(name: string, table?: string): void {
+    const source = table === undefined ? this.#sources.all.find(({ alias }) => alias === name) : undefined
+    if (source === undefined || source.record.isDeclared(name)) return
+    throw new InvalidInputError(`a whole row of ${name} cannot be decrypted as one value: name its columns`)
   }
 
   /** SQL in the text of the application: a name that looks like an encrypted column is taken for one. */
@@ -98,6 +112,13 @@ export class Guard {
 
   #assertInnerSelection(node: Node): void {
     const selection = asNode(node.selection)
+    const named = columnOf(selection.kind === 'AliasNode' ? asNode(selection.node) : selection)
+    const inner = named && this.#sources.encrypted(named)
+    if (inner !== undefined) {
+      throw new InvalidInputError(
+        `${inner.record.name}.${named?.column} is not decrypted where a subquery takes it: join the table, or read its rows by a query of their own`,
+      )
+    }
     const all = selection.kind === 'SelectAllNode' || asNode(selection.column ?? {}).kind === 'SelectAllNode'
     const [source] = this.#sources.all
     if (!all || source === undefined) return

@@ -6,6 +6,12 @@ import { changedColumns } from './update.ts'
 
 /** An insert with every row encrypted. @throws InvalidInputError, KeyNotResidentError */
 export function encryptInsert(query: Node, record: MappedRecord, guard: Guard): Node {
+  const action = (query.orAction as { action?: string } | undefined)?.action
+  if (action === 'ignore') {
+    throw new InvalidInputError(
+      `an insert into ${record.name} that ignores errors may leave a ciphertext cut off: use onConflict(…).doNothing(), or catch the error`,
+    )
+  }
   if (query.replace === true || query.orAction !== undefined) {
     throw new InvalidInputError(
       `a replacing insert into ${record.name} deletes whatever row is in its way, of any tenant: use onConflict, or update and then insert`,

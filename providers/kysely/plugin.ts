@@ -1,6 +1,7 @@
 import type { KyselyPlugin, QueryId, RootOperationNode, UnknownRow } from 'kysely'
 import { assertObject } from '../../src/bytes.ts'
 import { InvalidInputError } from '../../src/errors.ts'
+import { rowLists } from '../../src/mapping/column-text.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { Guard } from './guard.ts'
 import { encryptInsert, insertedTable } from './insert.ts'
@@ -131,6 +132,7 @@ function select(
   if (plan.parts.length === 0 || query.explain !== undefined) return { query: read }
   assertRowsAreRows(query, plan)
   assertAliases(query, plan)
+  assertPositions(query, plan)
   return { query: read, plan }
 }
 
@@ -175,6 +177,25 @@ function assertAliases(query: Node, { parts }: Plan): void {
       return node.kind !== 'SelectQueryNode'
     })
   }
+}
+
+/** A number in `order by` is the position of a column, which may be an encrypted one. */
+function assertPositions(query: Node, { parts }: Plan): void {
+  const isPosition = ({ kind, value, ...node }: Node) =>
+    kind === 'RawNode'
+      ? /^\s*\d+\s*$/.test(textOf({ kind, ...node } as Node))
+      : kind === 'ValueNode' && typeof value === 'number'
+  const items = query.orderBy === undefined ? [] : (asNode(query.orderBy).items as Node[])
+  const texts: string[] = []
+  walk(asNode({ kind: 'ListNode', items: query.endModifiers ?? [] }), (node) => {
+    if (node.kind === 'RawNode') texts.push(textOf(node))
+    return undefined
+  })
+  const hasPosition = texts.some((text) => rowLists(text).some((list) => list.hasPosition))
+  if (!hasPosition && !items.some((item) => isPosition(asNode(item.orderBy)))) return
+  throw new InvalidInputError(
+    `an order by the position of a column may mean an encrypted column of ${parts[0]?.source.record.name}, which is random bytes: write the name of the column`,
+  )
 }
 
 /** Everything of a query but the parts that are handled apart. */

@@ -33,6 +33,10 @@ export function assertRawParts(query: Node, sources: readonly Source[], records:
     const text = textOf(node)
     const table = [...records.keys()].find((name) => mentionsWhole(text, name))
     if (table !== undefined) throw passes(table)
+    // Every column there is, without a name of one.
+    const [first] = sources
+    if (first !== undefined && /(?:^|,|\b(?:select|all|distinct|returning)\b)\s*\*/i.test(text))
+      throw passes(first.record.name)
     const source = sources.find(({ alias }) => mentionsWhole(text, alias))
     if (source !== undefined) throw passes(source.record.name)
     return undefined

@@ -1,5 +1,6 @@
 import type { Expression, ExpressionBuilder, Kysely, SqlBool, Transaction } from 'kysely'
-import { assertMethods } from '../../src/bytes.ts'
+import { assertMethods, assertObject } from '../../src/bytes.ts'
+import { InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import type { RecordCipher } from '../../src/records/record-cipher.ts'
 import type { AnyRecord, DecryptedRow, FieldName, FieldValue, Identity } from '../../src/records/record-types.ts'
@@ -43,6 +44,9 @@ export async function updateEach<Db extends { readonly isTransaction: boolean },
   changes: RowChanges<Schema>,
 ): Promise<number> {
   const record = new MappedRecord(cipher)
+  assertObject(changes, 'the changes')
+  if (Object.values(changes).every((value) => value === undefined))
+    throw new InvalidInputError('an update must change something')
   const loose = db as unknown as Kysely<Record<string, Record<string, unknown>>>
   const condition = where as unknown as (eb: unknown) => Expression<SqlBool>
   const rows = await loose
@@ -50,12 +54,12 @@ export async function updateEach<Db extends { readonly isTransaction: boolean },
     .select([...record.identity])
     .where(condition)
     .execute()
-  let changed = 0
+  let count = 0
   for (const row of rows) {
     let query = loose.updateTable(record.name).set(changes).where(condition)
     for (const column of record.identity) query = query.where(column, '=', row[column] as never)
     const { numUpdatedRows } = await query.executeTakeFirst()
-    changed += Number(numUpdatedRows)
+    count += Number(numUpdatedRows)
   }
-  return changed
+  return count
 }

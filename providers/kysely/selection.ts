@@ -30,6 +30,8 @@ export class Selection {
   readonly #guard: Guard
   readonly #outputs = new Map<Source, Map<string, string>>()
   readonly #all = new Set<Source>()
+  /** Names in the result of what is not encrypted. */
+  readonly #others = new Set<string>()
 
   constructor(top: { sources: readonly Source[]; tables: number }, guard: Guard) {
     this.#sources = top.sources
@@ -62,10 +64,14 @@ export class Selection {
     const aliased = selected.kind === 'AliasNode'
     const named = columnOf(aliased ? asNode(selected.node) : selected)
     const source = named && this.#sourceOf(named.table, named.column)
-    if (named === undefined || source === undefined)
-      return { ...node, selection: this.#guard.checked(selected) } as Node
-    this.#take(source, aliased ? nameOf(selected.alias) : named.column, named.column)
-    return node
+    const output = aliased ? nameOf(selected.alias) : named?.column
+    if (named !== undefined && source !== undefined) {
+      this.#take(source, output as string, named.column)
+      return node
+    }
+    if (output !== undefined) this.#others.add(output)
+    for (const taken of this.#outputs.values()) if (output !== undefined && taken.has(output)) throw twice(output)
+    return { ...node, selection: this.#guard.selected(selected) } as Node
   }
 
   /** The sources of `select *`; undefined when it is another selection. */
@@ -97,8 +103,7 @@ export class Selection {
 
   #take(source: Source, output: string, field: string): void {
     const outputs = this.#outputs.get(source) ?? new Map<string, string>()
-    if (outputs.has(output) && outputs.get(output) !== field)
-      throw new InvalidInputError(`two columns are called ${output}`)
+    if (this.#others.has(output) || (outputs.has(output) && outputs.get(output) !== field)) throw twice(output)
     for (const [other, taken] of this.#outputs) {
       if (other !== source && taken.has(output))
         throw new InvalidInputError(`two tables give a column ${output}: give one of them an alias`)
@@ -140,4 +145,8 @@ function hiddenName(at: number): string {
 
 function unread(name: string): InvalidInputError {
   return new InvalidInputError(`a search by ${name} belongs to a table that this query does not read`)
+}
+
+function twice(output: string): InvalidInputError {
+  return new InvalidInputError(`two columns are called ${output}: give one of them an alias`)
 }

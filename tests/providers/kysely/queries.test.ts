@@ -8,7 +8,7 @@ import {
   sql,
 } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type EncryptedTable, matching, strongroomPlugin } from '../../../providers/kysely/index.ts'
+import { type EncryptedTable, matching, strongroomPlugin, updateEach } from '../../../providers/kysely/index.ts'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { openStrongroom } from '../../../src/index.ts'
 import { type customers, type orders, records, type SuiteRoom } from '../../adapters/records.ts'
@@ -78,6 +78,29 @@ describe('the plugin refuses what would need the database to understand a cipher
       all.select(({ fn }) => fn.jsonAgg('customers').as('all')),
       /whole row/,
     )
+    const refer = (of: 'ref' | 'table', name: string) => (eb: unknown) =>
+      (eb as Record<'ref' | 'table', (name: string) => { as(alias: string): never }>)[of](name).as('x')
+    refused(all.select(refer('ref', 'customers')), /whole row/)
+    refused(all.select(refer('table', 'customers')), /whole row/)
+    refused(
+      all.select((eb) => eb.fn('to_jsonb', [eb.ref('customers' as never)]).as('x')),
+      /whole row/,
+    )
+    refused(
+      all.select(({ fn }) => fn.jsonAgg('name' as never).as('all')),
+      /random bytes/,
+    )
+    refused(
+      all.select(({ fn }) => fn.toJson('name' as never).as('one')),
+      /random bytes/,
+    )
+    refused(all.select(['name', 'id']).orderBy(sql`1`), /position/)
+    refused(
+      all.selectAll().orderBy((eb) => eb.lit(1)),
+      /position/,
+    )
+    refused(all.select(['name', 'id']).modifyEnd(sql`order by id, 1 desc`), /position/)
+    expect(all.select(['status', 'id']).orderBy(sql`1`).compile().sql).toContain('order by 1')
     refused(
       all.select(({ fn }) => fn.count('name').as('n')),
       /name/,
@@ -88,6 +111,10 @@ describe('the plugin refuses what would need the database to understand a cipher
   })
 
   test('in subqueries, in common table expressions and in writes to other tables', () => {
+    refused(
+      db.selectFrom('others').select((eb) => ['id', eb.selectFrom('customers').select('customers.name').as('name')]),
+      /not decrypted where a subquery takes it/,
+    )
     refused(
       db.selectFrom('others').selectAll().where('name', 'in', db.selectFrom('customers').select('customers.name')),
       /name/,
@@ -150,6 +177,9 @@ describe('the plugin refuses what would need the database to understand a cipher
       db.selectFrom('customers as a').innerJoin('customers as b', 'a.id', 'b.id').select(['a.name', 'b.name']),
       /alias/,
     )
+    refused(db.selectFrom('customers').selectAll().select('status as email'), /two columns are called email/)
+    refused(db.selectFrom('customers').select(['status as email', 'email']), /two columns are called email/)
+    refused(db.selectFrom('customers').select(['name', sql`1`.as('name')]), /two columns are called name/)
   })
 })
 
@@ -163,6 +193,7 @@ describe('the plugin refuses writes that it cannot encrypt', () => {
     refused(insert.values({ ...customer('acme', 1), secret: 'x' } as never), /customers\.secret is not declared/)
     refused(insert.values({ ...customer('acme', 1), email_index: 'x' } as never), /email_index/)
     refused(db.replaceInto('customers').values(customer('acme', 1)), /of any tenant/)
+    refused(db.insertInto('customers').ignore().values(customer('acme', 1)), /doNothing/)
     refused(db.mergeInto('customers').using('others', 'others.id', 'customers.id').whenMatched().thenDelete(), /merge/)
   })
 
@@ -210,6 +241,13 @@ describe('the plugin refuses writes that it cannot encrypt', () => {
     refused(loose.updateTable('CUSTOMERS').set({ email: 'plain' }), /may be customers/)
     refused(loose.updateTable('customers').set({ Email: 'plain' }), /may be email/)
     refused(loose.selectFrom('customers').select('EMAIL'), /may be email/)
+  })
+
+  test('of many rows to nothing', async () => {
+    const nothing = updateEach(db, room.records.customers, (eb) => eb.and({ orgId: 'acme' }), {
+      visits: undefined as never,
+    })
+    await expect(nothing).rejects.toThrow(/change something/)
   })
 
   test('by SQL text in the place of a column', () => {
@@ -262,6 +300,9 @@ describe('the plugin refuses writes that it cannot encrypt', () => {
     ]) {
       refused(all.select(text.as('x')), /decryptRows/)
     }
+    refused(all.select('c.id').modifyFront(sql`*,`), /decryptRows/)
+    refused(db.updateTable('customers').set({ status: 'x' }).modifyEnd(sql`returning *`), /decryptRows/)
+    expect(all.select(sql`count(*)`.as('n')).compile().sql).toContain('count(*)')
     refused(all.select(sql`lower(${sql.id('c', 'email')})`.as('x')), /SQL text names customers\.email/)
     refused(db.selectFrom('customers').select(sql`to_jsonb(customers)`.as('x')), /decryptRows/)
     expect(all.select(sql`upper(c.status) || ${'customers'}`.as('x')).compile().sql).toContain('upper(c.status)')
