@@ -107,13 +107,15 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
     options: SearchOptions<Schema>,
     find: FindOptions<Attributes<Of>> = {},
   ): Promise<Of[]> {
-    const { column, unique } = this.#record.search(name)
+    const { column, fields, unique } = this.#record.search(name)
+    assertSelected(this.#record, name, [...this.#record.identity, ...fields], find.attributes)
     if (!unique && (find.limit !== undefined || find.offset !== undefined)) throw limited(this.#record, column)
     const tags = await this.#record.cipher.indexMany(name, [value], options as { tenant?: unknown })
     const found = { [column]: tags.map((tag) => StoredValue.wrap(tag as string)) }
     const where = find.where === undefined ? found : { [Op.and]: [find.where, found] }
     const rows = await this.#model.findAll({ ...find, where } as FindOptions)
-    return this.#record.cipher.filter(rows as unknown as Of[], name, value)
+    // Getters of the application may show something else.
+    return rows.filter((row) => this.#record.cipher.filter([valuesOf(row)], name, value).length > 0) as Of[]
   }
 
   /** Decrypts rows of SQL of your own, `sequelize.query(…)`, whose columns have the names of the database. @throws DecryptionError */
@@ -136,6 +138,28 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
     if (missing.length > 0) throw this.#record.unknownRow(missing)
     return Object.fromEntries(this.#record.identity.map((name) => [name, key[name]]))
   }
+}
+
+/** Refuses a selection without the columns by which rows are decrypted, and those are dropped that an index matches by chance. */
+function assertSelected(
+  record: MappedRecord,
+  name: string,
+  needed: readonly string[],
+  attributes: FindOptions['attributes'],
+): void {
+  const missing = needed.filter((column) => {
+    if (Array.isArray(attributes)) return !attributes.includes(column)
+    return attributes?.exclude?.includes(column) === true
+  })
+  if (missing.length === 0) return
+  throw new InvalidInputError(
+    `a search of ${record.name} by ${name} reads ${needed.join(', ')}: select ${missing.join(', ')} as well`,
+  )
+}
+
+function valuesOf(row: Model): AnyRow {
+  // With `raw: true` there are no instances.
+  return (row.dataValues as AnyRow | undefined) ?? (row as unknown as AnyRow)
 }
 
 function shown(value: unknown): unknown {

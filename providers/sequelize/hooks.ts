@@ -1,4 +1,5 @@
-import type { Model, Sequelize } from 'sequelize'
+import type { Model, ModelStatic, Sequelize } from 'sequelize'
+import { assertKeepsChildren } from './children.ts'
 import type { Encrypted } from './registry.ts'
 import { Registry } from './registry.ts'
 import {
@@ -11,7 +12,7 @@ import {
   validateNew,
   type WriteOptions,
 } from './seal.ts'
-import { watchStatement } from './statement.ts'
+import { assertWatched, watchStatement } from './statement.ts'
 
 type Options = WriteOptions & { readonly model: unknown }
 
@@ -45,6 +46,7 @@ function addHooks(sequelize: Hooked, registry: Registry): void {
   sequelize.addHook('beforeUpdate', async (instance: Model, options: WriteOptions) => {
     const encrypted = of(instance)
     if (encrypted !== undefined) await sealChanged(encrypted, instance, options)
+    else assertKeepsChildren(registry, instance.constructor as ModelStatic<Model>, instance.changed() || [])
   })
   sequelize.addHook('beforeBulkCreate', async (instances: readonly Model[], options: Options) => {
     const encrypted = registry.find(options.model)
@@ -53,6 +55,7 @@ function addHooks(sequelize: Hooked, registry: Registry): void {
   sequelize.addHook('beforeBulkUpdate', async (options: Options) => {
     const encrypted = registry.find(options.model)
     if (encrypted !== undefined) await sealUpdate(encrypted, options)
+    else assertKeepsChildren(registry, options.model as ModelStatic<Model>, Object.keys(options.attributes ?? {}))
   })
   sequelize.addHook('beforeUpsert', (_values: unknown, options: Options) => {
     const encrypted = registry.find(options.model)
@@ -62,6 +65,7 @@ function addHooks(sequelize: Hooked, registry: Registry): void {
   sequelize.addHook('afterUpdate', unsealed)
   sequelize.addHook('afterBulkCreate', (instances: readonly Model[]) => instances.forEach(unsealed))
   sequelize.addHook('beforeQuery', (_options: unknown, query: never) => watchStatement(registry, query))
+  sequelize.addHook('afterQuery', (_options: unknown, query: never) => assertWatched(query))
 }
 
 async function sealMany(encrypted: Encrypted, instances: readonly Model[], options: Options): Promise<void> {

@@ -61,7 +61,7 @@ export class Results {
     else {
       const layout = this.#layouts.of(encrypted, values, '')
       known.push(layout)
-      const row = rowOf(layout, values)
+      const row = rowOf(encrypted, layout, values)
       if (row === undefined) instance.dataValues = without(values, layout.hidden)
       else this.#push(encrypted, row, (plain) => show(encrypted, instance, layout, plain))
     }
@@ -78,7 +78,7 @@ export class Results {
     else {
       const layout = this.#layouts.of(encrypted, row, prefix)
       known.push(layout)
-      const stored = rowOf(layout, row)
+      const stored = rowOf(encrypted, layout, row)
       for (const key of layout.hidden) delete row[key]
       if (stored !== undefined) {
         this.#push(encrypted, stored, (plain) => {
@@ -110,8 +110,11 @@ export class Results {
 }
 
 /** The row as the cipher takes it; undefined where there is nothing to decrypt, as where an outer join found nothing. */
-function rowOf({ ids, fields }: Layout, values: Values): Values | undefined {
+function rowOf({ record }: Encrypted, { ids, fields }: Layout, values: Values): Values | undefined {
   if (fields.length === 0 || (ids.length > 0 && ids.every(([, key]) => values[key] === null))) return undefined
+  if (ids.length < record.identity.length && fields.some(([, key]) => values[key] !== null)) {
+    throw record.unidentified(record.identity.filter((name) => !ids.some(([known]) => known === name)))
+  }
   const row: Values = {}
   for (const [name, key] of ids) row[name] = values[key]
   for (const [name, key] of fields) row[name] = values[key]

@@ -73,6 +73,8 @@ export async function sealChanged(encrypted: Encrypted, instance: Model, options
   const fields = changed.filter((name) => record.isEncrypted(name) && row[name] !== undefined)
   if (fields.length === 0 && !changed.some((name) => record.identity.includes(name))) return
   await assertSameRow(encrypted, instance, options)
+  // It is the same: an instance that an application built for a row has all of its columns as changed.
+  if (options.fields !== undefined) options.fields = options.fields.filter((name) => !record.identity.includes(name))
   if (fields.length === 0) return
   if (options.validate === true && encrypted.model.hasHook('beforeUpdate')) {
     const skip = [...encrypted.named.columns.keys()].filter((name) => !changed.includes(name))

@@ -13,6 +13,8 @@ type Values = Record<string, unknown>
 /** The query that Sequelize shows to `beforeQuery`, before it runs. */
 interface Query {
   run: (sql: string, parameters?: unknown) => Promise<unknown>
+  /** Undefined until it runs. */
+  readonly sql?: string
   readonly options: WriteOptions & {
     readonly type?: string
     readonly model?: unknown
@@ -21,6 +23,9 @@ interface Query {
     readonly attributes?: unknown
   }
 }
+
+/** Statements that were prepared, and whether they were read. */
+const watched = new WeakMap<Query, boolean>()
 
 /**
  * Reads a statement before it runs and decrypts what it returns. Every statement of a Sequelize comes by here, those that are
@@ -32,8 +37,13 @@ export function watchStatement(registry: Registry, query: Query): void {
   const { run } = query
   if (typeof run !== 'function')
     throw new ConfigError('this version of Sequelize does not show its statements to hooks')
+  watched.set(query, false)
   let isRunning = false
+  // This method is not Sequelize's hook but that of the object which its hook gets, declared private. No hook will do: before a
+  // statement runs, none is told its text and parameters (`logging` gets them as one text, and not at all with `benchmark`), and
+  // none is given what `returning`, `mapToModel`, a query of one's own or a find with `hooks: false` brought back.
   query.run = async (sql, parameters) => {
+    watched.set(query, true)
     // MySQL: it asks for warnings by itself.
     if (isRunning) return run.call(query, sql, parameters)
     isRunning = true
@@ -47,6 +57,16 @@ export function watchStatement(registry: Registry, query: Query): void {
       statement.unseal()
     }
   }
+}
+
+/**
+ * Refuses what was run past the guard, as a version of Sequelize could that runs its statements in another way.
+ *
+ * @throws ConfigError
+ */
+export function assertWatched(query: Query): void {
+  if (watched.get(query) !== false || query.sql === undefined) return
+  throw new ConfigError('this version of Sequelize ran a statement that was not shown to its hooks')
 }
 
 class Statement {

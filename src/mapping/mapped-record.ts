@@ -180,6 +180,12 @@ export class MappedRecord {
     )
   }
 
+  unidentified(columns: readonly string[]): InvalidInputError {
+    return new InvalidInputError(
+      `encrypted columns of ${this.name} were selected without ${columns.join(' and ')}, to which their values are bound: select ${this.identity.join(' and ')} as well`,
+    )
+  }
+
   unknownRow(columns: readonly string[]): InvalidInputError {
     return new InvalidInputError(
       `an update of encrypted columns of ${this.name} must know the row: give ${this.identity.join(' and ')}, each by \`=\` (missing: ${columns.join(', ')})`,

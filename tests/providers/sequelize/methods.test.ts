@@ -1,4 +1,4 @@
-import { DataTypes, Model, Sequelize } from 'sequelize'
+import { DataTypes, Model, type ModelStatic, Sequelize } from 'sequelize'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { encryptedAttributes, encryptedModel } from '../../../providers/sequelize/index.ts'
@@ -72,6 +72,56 @@ describe('a model', () => {
   test('has no attribute for a field in state plaintext', () => {
     const record = defineRecord('x', { a: text({ state: 'plaintext' }) }, { id: 'id' })
     expect(() => encryptedAttributes(record)).toThrow(/state plaintext/)
+  })
+})
+
+describe('a model without a record, of which encrypted rows have their tenant', () => {
+  const models = (onSide: 'parent' | 'child') => {
+    const on = sequelize()
+    const attributes = {
+      id: { type: DataTypes.STRING, primaryKey: true },
+      code: DataTypes.STRING,
+      name: DataTypes.STRING,
+    }
+    const Org = on.define('Org', attributes, { timestamps: false })
+    const Customer = define(encryptedAttributes(records.customers), on) as ModelStatic<Model>
+    if (onSide === 'parent') Org.hasMany(Customer, { foreignKey: 'orgId', sourceKey: 'code' })
+    else Customer.belongsTo(Org, { foreignKey: 'orgId', targetKey: 'code' })
+    encryptedModel(Customer as never, room.records.customers)
+    return Org
+  }
+  const refused = { code: 'ERR_INVALID_INPUT', message: expect.stringMatching(/code cannot be changed.*orgId/) }
+
+  test.each(['parent', 'child'] as const)(
+    'keeps that column, which the database would change with it: %s',
+    async (side) => {
+      const Org = models(side)
+      const update = (on: typeof Org) => on.update({ code: 'globex' }, { where: { code: 'acme' } })
+      await expect(update(Org)).rejects.toMatchObject(refused)
+      await expect(update(Org.scope({ where: { name: 'x' } }) as typeof Org)).rejects.toMatchObject(refused)
+      const built = Org.build({ id: 'x', code: 'acme' }, { isNewRecord: false, raw: true })
+      built.set('code', 'globex')
+      await expect(built.save()).rejects.toMatchObject(refused)
+      // Other columns are written: there is no database here.
+      await expect(Org.update({ name: 'x' }, { where: {} })).rejects.toMatchObject({
+        name: 'SequelizeConnectionRefusedError',
+      })
+    },
+  )
+})
+
+describe('the guard of statements', () => {
+  test('is missed when Sequelize runs one in another way', async () => {
+    const on = sequelize()
+    encryptedModel(define(encryptedAttributes(records.customers), on), room.records.customers)
+    const hooks = on as unknown as { runHooks(name: string, options: object, query: object): Promise<unknown> }
+    const query: { options: object; run: () => Promise<unknown>; sql?: string } = { options: {}, run: async () => [] }
+    await hooks.runHooks('beforeQuery', {}, query)
+    await hooks.runHooks('afterQuery', {}, query) // a hook in between failed
+    query.sql = 'select 1'
+    await expect(hooks.runHooks('afterQuery', {}, query)).rejects.toMatchObject({ code: 'ERR_CONFIG' })
+    await query.run()
+    await hooks.runHooks('afterQuery', {}, query)
   })
 })
 

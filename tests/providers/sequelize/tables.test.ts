@@ -37,7 +37,7 @@ const open = () =>
     { init: true },
   )
 
-function define(on: Sequelize, options: object = {}) {
+function define(on: Sequelize, options: object = {}, attributes: object = {}) {
   const Member = on.define<Member>(
     'Member',
     {
@@ -45,6 +45,7 @@ function define(on: Sequelize, options: object = {}) {
       number: { type: DataTypes.INTEGER, primaryKey: true, field: 'member_no' },
       visits: { type: DataTypes.INTEGER, defaultValue: 0 },
       ...encryptedAttributes(record),
+      ...attributes,
     },
     { tableName: 'members', underscored: true, paranoid: true, version: true, ...options },
   )
@@ -114,6 +115,39 @@ describe('a table with keys of two columns, other names, bytes, versions and del
     expect(await members.decryptRaw(raw as object[])).toEqual([
       expect.objectContaining({ email: 'Member1@example.com' }),
     ])
+  })
+
+  test('is searched by what it holds, whatever its getters show, and with what the search needs', async () => {
+    const other = new Sequelize(database.connectionString, { logging: false })
+    const members = define(other, {}, { email: { ...encryptedAttributes(record).email, get: () => 'hidden' } }).members
+    const search = (find: object) => members.search('email', 'MEMBER2@example.com', { tenant: 'chess' }, find)
+    expect((await search({})).map((found) => [found.number, found.email])).toEqual([[2, 'hidden']])
+    expect(await search({ attributes: ['club', 'number', 'email'], raw: true })).toEqual([
+      { club: 'chess', number: 2, email: 'Member2@example.com' },
+    ])
+    for (const attributes of [['club', 'number'], ['email'], { exclude: ['email'] }, { exclude: ['club'] }]) {
+      await expect(search({ attributes })).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+    }
+    await other.close()
+  })
+
+  test('says which columns a selection of many rows lacks', async () => {
+    await made.Member.bulkCreate([row(3), row(4), row(5)])
+    const found = made.Member.findAll({ attributes: ['email'] as never })
+    await expect(found).rejects.toMatchObject({
+      code: 'ERR_INVALID_INPUT',
+      message: expect.stringMatching(/without club and number/),
+    })
+  })
+
+  test('takes a whole row that an application built, and writes it under the same id', async () => {
+    const other = new Sequelize(database.connectionString, { logging: false })
+    const { Member } = define(other, { version: false })
+    await Member.build({ ...row(1), email: 'built@example.com' } as never, { isNewRecord: false }).save()
+    expect(shown(await made.Member.findOne({ where: key }))).toEqual(expected(1, { email: 'built@example.com' }))
+    const claimed = Member.build(row(9) as never, { isNewRecord: false })
+    await expect(claimed.save()).rejects.toMatchObject({ message: expect.stringMatching(/there is no row/) })
+    await other.close()
   })
 
   test('counts in plain columns, and instances keep their values where the whole row comes back', async () => {
