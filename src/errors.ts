@@ -56,7 +56,9 @@ export class DecryptionError extends StrongroomError {
  * `code` is `ERR_SYSTEMIC_FAILURE`.
  */
 export class SystemicFailureError extends StrongroomError {
+  /** Rows that failed. */
   readonly failed: number
+  /** Rows of the batch. */
   readonly total: number
 
   constructor(
@@ -102,7 +104,9 @@ export class SlowIndexError extends StrongroomError {
 
 /** A key exists but its state does not allow this use. `code` is `ERR_KEY_UNAVAILABLE`. */
 export class KeyUnavailableError extends StrongroomError {
+  /** Undefined when no key in particular was named, such as for a scope without an active key. */
   readonly keyId: string | undefined
+  /** The state of the key; `expired` when its end has come, `none` when there is no key. */
   readonly state: string
 
   constructor(message: string, state: string, keyId?: string) {
@@ -115,7 +119,9 @@ export class KeyUnavailableError extends StrongroomError {
 /** A step in the life of a key was asked for that its state does not allow. `code` is `ERR_KEY_STATE`. */
 export class KeyStateError extends StrongroomError {
   readonly keyId: string
+  /** The state that the key is in. */
   readonly state: string
+  /** What was asked for, in words. */
   readonly action: string
 
   constructor(keyId: string, state: string, action: string, hint: string) {
@@ -191,8 +197,10 @@ export type KmsErrorKind =
 
 /** A key management service refused or failed; the vendor's error is the `cause`. `code` is `ERR_KMS`. */
 export class KmsError extends StrongroomError {
+  /** The name of the provider. */
   readonly provider: string
   readonly kind: KmsErrorKind
+  /** Whether trying again can help: when it was `throttled` or `unavailable`. */
   readonly retryable: boolean
 
   constructor(provider: string, kind: KmsErrorKind, message: string, options?: { cause?: unknown }) {
@@ -218,6 +226,7 @@ export class KeyFileError extends StrongroomError {
 
 /** Work was refused because its memory or queue budget is used up; try again after `retryAfter` ms. `code` is `ERR_OVERLOADED`. */
 export class OverloadedError extends StrongroomError {
+  /** ms to wait. */
   readonly retryAfter: number
 
   constructor(message: string, retryAfter: number) {
@@ -257,6 +266,7 @@ export class JobLostError extends StrongroomError {
 
 /** A step of a migration was asked for that its state does not allow; nothing was done. `code` is `ERR_MIGRATION_STATE`. */
 export class MigrationStateError extends StrongroomError {
+  /** The phase that the migration is in. */
   readonly phase: string
 
   constructor(phase: string, message: string) {

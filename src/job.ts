@@ -10,6 +10,7 @@ export type JobState = 'running' | 'stopped' | 'failed' | 'done'
 export interface JobCounts {
   /** Rows looked at. */
   readonly rows: number
+  /** Rows changed; with `dryRun`, rows that would be. */
   readonly written: number
   /** Rows that were changed by others in the meantime; they are looked at again. */
   readonly changed: number

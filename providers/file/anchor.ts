@@ -14,6 +14,7 @@ const MAX_BYTES = 1024
  * Keeps the end of the key log in a file of its own, on a volume that whoever writes the key store cannot write.
  *
  * @param options.path the file; made at the first write, its directory must exist
+ * @throws InvalidInputError; its methods throw KeyStoreError
  */
 export function fileAnchor(options: { readonly path: string }): KeyLogAnchor {
   assertObject(options, 'the options')

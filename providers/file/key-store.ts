@@ -9,6 +9,7 @@ import { isKeyRecord, isLogEntry } from './record-shape.ts'
 import { replaceFile } from './replace-file.ts'
 import { encodeStore, MAX_FILE_BYTES, parseStore } from './store-file.ts'
 
+/** Where the key store is. */
 export interface FileKeyStoreOptions {
   /** The file, made by `strongroom init` or `createKeyStoreFile`. Its directory must be writable. */
   readonly path: string
@@ -31,6 +32,7 @@ interface Version {
  * A missing file is refused, not made: a wrong path or an unmounted volume must not look like a new store.
  *
  * @param step called with the name of each step of a commit; for tests that end the process there
+ * @throws InvalidInputError; its methods throw KeyStoreError, `locked` after `lockTimeoutMs`, and ClosedError
  */
 export function fileKeyStore(options: FileKeyStoreOptions, step: (name: string) => void = () => {}): KeyStore {
   assertObject(options, 'the options')

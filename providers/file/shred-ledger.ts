@@ -22,6 +22,8 @@ const MAX_BYTES = 256 * 1024 * 1024
  * unfinished last line, which counts as not written and is cut off by the next append.
  *
  * @param step called with the name of each step; for tests that end the process there
+ * @throws InvalidInputError; its methods throw KeyStoreError: `locked` after `lockTimeoutMs`, `corrupt` for a file of more than
+ *   256 MiB or with a line that is no entry
  */
 export function fileShredLedger(options: FileShredLedgerOptions, step: (name: string) => void = () => {}): ShredLedger {
   assertObject(options, 'the options')

@@ -26,6 +26,7 @@ export interface StrongroomPluginOptions {
  * @param ciphers `room.records`, or some of them, by the names of their tables
  * @returns for `new Kysely({ plugins: [...] })` or `db.withPlugin(...)`. Writes are synchronous: they throw
  *   KeyNotResidentError for a tenant whose keys `room.unlock` has not brought into memory. Reads load the keys they need.
+ * @throws InvalidInputError; queries throw it for what is refused, and DecryptionError
  */
 export function strongroomPlugin(
   ciphers: Readonly<Record<string, AnyCipher>>,

@@ -8,6 +8,7 @@ import { KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 
+/** The key, and what it is called. */
 export interface MemoryKmsOptions {
   /** 32 bytes; random when left out, and then nothing it wraps outlives the process. */
   readonly key?: Uint8Array

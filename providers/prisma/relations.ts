@@ -18,6 +18,7 @@ export type PrismaRelations = Readonly<Record<string, Readonly<Record<string, Pr
  * Reads the relations of a Prisma schema, which Prisma does not tell extensions.
  *
  * @param schema the text of `schema.prisma`, or of several schema files one after the other
+ * @throws InvalidInputError when it is no text
  */
 export function prismaRelations(schema: string): PrismaRelations {
   assertText(schema, 'the Prisma schema')

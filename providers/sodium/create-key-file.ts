@@ -7,6 +7,7 @@ import { createFile } from '../file/create-file.ts'
 import { encodeKeyFile, idOf, lockHeader } from './key-file.ts'
 import { type Argon2Cost, assertPassphrase, DEFAULT_COST, isAllowedCost, lockKey } from './passphrase-lock.ts'
 
+/** Where the key file is to be, and how it is locked. */
 export interface CreateKeyFileOptions {
   /** Where; its directory must exist. */
   readonly path: string

@@ -4,6 +4,7 @@ import { InvalidInputError } from '../../src/errors.ts'
 import type { KmsProvider } from '../../src/kms.ts'
 import { sealedBox } from './sealed-box-kms.ts'
 
+/** The recovery key that root keys are wrapped for. */
 export interface RecoveryKmsOptions {
   /** `sr_rp1_…`, as `strongroom recovery create` printed it. */
   readonly publicKey: string

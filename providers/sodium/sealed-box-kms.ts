@@ -16,6 +16,7 @@ export interface SealedBoxKeys {
   readonly privateKey: string
 }
 
+/** A key pair of `createSealedBoxKeys`, or the public half of one. */
 export interface SealedBoxKmsOptions {
   /** `sr_xp1_…`, or 32 bytes. */
   readonly publicKey: string | Uint8Array

@@ -10,6 +10,7 @@ import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
 import { damaged, idOf, type KeyFile, lockHeader, readKeyFile } from './key-file.ts'
 import { assertPassphrase, unlockKey } from './passphrase-lock.ts'
 
+/** The key file, and what opens it. */
 export interface SodiumKmsOptions {
   /** The key file, made by `strongroom init` or `createKeyFile`. */
   readonly path: string
@@ -29,6 +30,8 @@ const WRAPPED_LENGTH = NONCE_LENGTH + 32 + 16
  *
  * The file is read at first use. Every call may reject with KeyFileError `missing`, `permissions`, `damaged`,
  * `wrong-passphrase` or `passphrase-required`.
+ *
+ * @throws InvalidInputError
  */
 export function sodiumKms(options: SodiumKmsOptions): KmsProvider {
   assertObject(options, 'the options')

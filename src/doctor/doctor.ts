@@ -38,6 +38,8 @@ const DEFAULT_TIMEOUT_MS = 10_000
  * clock is right. Never throws for what it finds.
  *
  * Costs three calls to each KMS, and two for each root key in use. The providers and the store stay open.
+ *
+ * @throws InvalidInputError, ConfigError: only for arguments that are none
  */
 export async function doctor(config: StrongroomConfig, options: DoctorOptions = {}): Promise<DoctorReport> {
   defineStrongroom(config)

@@ -22,6 +22,7 @@ export const decade: IndexTransform<Date> = calendar('date-decade-utc-v1', 10, (
  * Plan for it: state `distinct`, about the span of your values divided by `size`; 100 is assumed. Section 4.8.
  *
  * @param size above 0; a whole number for `integer` and `bigint` fields; from 0.000001 to 2^53 − 1, or any positive bigint below 2^64
+ * @throws InvalidInputError
  */
 export function bucket(size: number | bigint): IndexTransform<number | bigint> {
   assertSize(size)

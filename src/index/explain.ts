@@ -2,7 +2,7 @@ import { assertArray, assertObject, assertText, assertWhole, describe } from '..
 import { InvalidInputError } from '../errors.ts'
 import type { NamedIndexPlan } from './budget.ts'
 
-/** Shows plans as a text table, for a terminal or a document. @returns lines without a final line break */
+/** Shows plans as a text table, for a terminal or a document. @returns lines without a final line break @throws InvalidInputError */
 export function explainIndexPlan(plans: readonly NamedIndexPlan[]): string {
   assertArray(plans, 'plans')
   for (const plan of plans) assertPlan(plan)

@@ -17,6 +17,7 @@ export interface PlanInput {
 
 /** The size of an index, and what follows from it. */
 export interface IndexPlan {
+  /** Bits of a tag. */
   readonly bits: number
   /** Size of a stored tag in bytes, index version included. */
   readonly bytes: number

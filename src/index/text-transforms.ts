@@ -47,6 +47,7 @@ export const last4: IndexTransform<string> = {
  * the rest is compared when candidates are filtered. Section 4.6.
  *
  * @param length 1 to 32 characters (code points)
+ * @throws InvalidInputError
  */
 export function prefix(length: number): IndexTransform<string> {
   if (!Number.isInteger(length) || length < 1 || length > 32) {

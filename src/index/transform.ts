@@ -31,6 +31,7 @@ export type TransformName = 'exact' | 'email' | 'last4' | 'digits' | 'casefold' 
 
 /** A transform of your own; it accepts every field type unless `accepts` says otherwise. */
 export interface OwnTransform<Value = never> {
+  /** As in `IndexTransform`, and so are the others. */
   readonly id: string
   readonly accepts?: readonly FieldType[]
   readonly distinct?: number

@@ -7,12 +7,14 @@ export interface KeyInfo {
   readonly purpose: KeyPurpose
   /** In words, for example `tenant=acme`; a subject is shown as its hash. */
   readonly scope: string
+  /** 1, 2, 3, …: the keys of one purpose and scope, in order. */
   readonly generation: number
   readonly state: KeyState
   readonly stateAt: Date
   readonly createdAt: Date
   readonly expiresAt: Date | null
   readonly reason: string | null
+  /** One more with every change of the record. */
   readonly rev: number
   /** The root key that wraps it; null for a root key. */
   readonly parent: string | null

@@ -72,6 +72,7 @@ export interface RotateOptions {
   readonly reason?: string
   /** Stops between two batches. */
   readonly signal?: AbortSignal
+  /** Told the keys done so far, after each batch. */
   readonly onProgress?: (rotated: number) => void
 }
 

@@ -15,6 +15,7 @@ import { mayRewrap, mayRewrapRoot } from './states.ts'
 export interface RewrapOptions {
   /** Stops between two batches; running again goes on where it stopped. */
   readonly signal?: AbortSignal
+  /** Told the keys done so far, after each batch. */
   readonly onProgress?: (rewrapped: number) => void
 }
 

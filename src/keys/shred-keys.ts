@@ -23,6 +23,7 @@ export interface ShredKeysOptions {
   readonly dryRun?: boolean
   /** Stops between two batches; running again goes on where it stopped. */
   readonly signal?: AbortSignal
+  /** Told the keys done so far, after each batch. */
   readonly onProgress?: (keys: number) => void
 }
 

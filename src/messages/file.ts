@@ -30,6 +30,7 @@ export interface FileOptions extends ReplaceOptions, StreamEvents {
   readonly threads?: number
 }
 
+/** How a file is sealed. */
 export interface SealFileOptions extends SealOptions, FileOptions {
   /**
    * Opens what was written, from the key management service on, before it gets its name: a file that does not open never
@@ -37,6 +38,8 @@ export interface SealFileOptions extends SealOptions, FileOptions {
    */
   readonly verify?: boolean
 }
+
+/** How a file is opened. */
 export interface OpenFileOptions extends OpenOptions, FileOptions {}
 
 /**

@@ -18,6 +18,7 @@ import { FrameSealer } from './seal-frames.ts'
 import { planSeal } from './seal-options.ts'
 import type { Progress } from './stream.ts'
 
+/** How a sealed file gets other recipients. */
 export interface RewrapFileOptions extends OpenOptions, Omit<FileOptions, 'threads'> {
   /** The recipients that the message has afterwards; with `detached`, that it has besides those in its header. */
   readonly to: KmsProvider | readonly KmsProvider[]

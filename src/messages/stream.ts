@@ -11,9 +11,11 @@ import { createMaterials, type StartedMessage, startMessage } from './seal.ts'
 import { FrameSealer } from './seal-frames.ts'
 import { planSeal, type SealOptions } from './seal-options.ts'
 
-/** How far a stream or file has come: bytes of plaintext and whole frames. */
+/** How far a stream or file has come. */
 export interface Progress {
+  /** Bytes of plaintext. */
   readonly bytes: number
+  /** Whole frames. */
   readonly frames: number
 }
 
@@ -23,8 +25,10 @@ export interface StreamEvents {
   readonly onProgress?: (progress: Progress) => void
 }
 
+/** How a stream is sealed. */
 export interface SealStreamOptions extends SealOptions, StreamEvents {}
 
+/** How a stream is opened. */
 export interface OpenStreamOptions extends OpenOptions, StreamEvents {
   /** Called once, before the first frame, when the header is authenticated. */
   readonly onHeader?: (info: MessageInfo) => void

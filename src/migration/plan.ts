@@ -25,6 +25,7 @@ export interface PlannedColumn {
 /** One index column of a plan. */
 export interface PlannedIndexColumn {
   readonly column: string
+  /** Bits of a tag. */
   readonly bits: number
   /** Characters, or bytes. */
   readonly width: number
@@ -39,6 +40,7 @@ export interface MigrationPlan {
   readonly state: MigrationState
   /** From the statistics of the database. */
   readonly rows: number
+  /** Of the table, from the statistics as well. */
   readonly bytes: number
   readonly columns: readonly PlannedColumn[]
   readonly indexes: readonly PlannedIndexColumn[]

@@ -10,11 +10,13 @@ import type { OldCell } from './typed-text.ts'
 
 /** What the rows that were looked at say of all of them. */
 export interface SampleReport {
+  /** Rows that were looked at. */
   readonly rows: number
   /** Whether these are all rows. */
   readonly all: boolean
   /** Rows that have no value in one of the old columns, and will be set aside. */
   readonly unreadable: number
+  /** Keys of those rows, at most 1,000 of them. */
   readonly aside: readonly RowKey[]
   /** Bytes that the encrypted columns add to a row, on average. */
   readonly bytesPerRow: number
@@ -26,8 +28,10 @@ export interface SampleReport {
 export interface SampleOptions {
   /** Rows to look at, from the first on; all of them when left out. */
   readonly rows?: number
+  /** Rows in a page; 500 by default. */
   readonly batch?: number
   readonly signal?: AbortSignal
+  /** Told the rows looked at so far, after each page. */
   readonly onRows?: (rows: number) => void
 }
 

@@ -8,6 +8,7 @@ import { looksSwitched, migrationState } from './state.ts'
 
 /** What a part of the rows says. It proves nothing of the others: a switch compares every row. */
 export interface VerifiedSample {
+  /** Rows that were looked at. */
   readonly rows: number
   /** Rows that wait to be filled: never filled, or changed since. */
   readonly waiting: number

@@ -19,6 +19,7 @@ export interface CalibrationOptions {
 
 /** One choice of parameters, as measured on this machine. */
 export interface CalibrationRow {
+  /** Memory of one hash. */
   readonly memoryKiB: number
   readonly passes: number
   readonly parallelism: 1
@@ -26,13 +27,17 @@ export interface CalibrationRow {
   readonly ms: number
   /** Memory of `concurrency` hashes, in MiB: the least `admission.memoryMiB` that lets them run at once. */
   readonly memoryMiB: number
+  /** Of `concurrency` at once. */
   readonly loginsPerSecond: number
+  /** Whether it is weaker than every choice that OWASP names. */
   readonly belowFloor: boolean
 }
 
 /** The choices, and the one to take. */
 export interface Calibration {
+  /** What was aimed for: ms of one hash. */
   readonly targetMs: number
+  /** Hashes at once. */
   readonly concurrency: number
   readonly rows: readonly CalibrationRow[]
   /** The row with most memory that stays within the target and above the floor; undefined when none does. */

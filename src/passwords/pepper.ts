@@ -52,6 +52,8 @@ export function isPeppered(stored: string): boolean {
 /**
  * Puts a pepper around a hasher: stored values are encrypted hashes, useless without the key and for another user.
  * Every call needs a `userId`, except `verify` for an unknown user. Rotating the key is an ordinary re-encryption of the column; no password is needed.
+ *
+ * @throws InvalidInputError
  */
 export function withPepper(
   hasher: PasswordHasher,

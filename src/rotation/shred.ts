@@ -26,6 +26,7 @@ export interface ShredOptions {
   readonly dryRun?: boolean
   /** Stops between two batches; running again goes on where it stopped. */
   readonly signal?: AbortSignal
+  /** Told the keys done so far, after each batch. */
   readonly onProgress?: (keys: number) => void
   /** The time of this machine, for tests. */
   readonly now?: Date
@@ -99,7 +100,7 @@ export async function shred(
   return receipt(parts, keys, found, options)
 }
 
-/** Shreds every key whose `expiresAt` has come. @returns a receipt, with its proof */
+/** Shreds every key whose `expiresAt` has come. @returns a receipt, with its proof @throws as `KeyManager.shredExpired`; the signal's reason */
 export async function shredExpired(
   parts: ShredParts,
   keys: KeyManager,
@@ -112,7 +113,7 @@ export async function shredExpired(
   return receipt(parts, keys, { scope: EXPIRED, keys: shredded, tables: [], unseen: [], missed: [] }, options)
 }
 
-/** Shreds again what an old copy of the key store brought back. @returns a receipt, with its proof */
+/** Shreds again what an old copy of the key store brought back. @returns a receipt, with its proof @throws as `KeyManager.replayShreds`; the signal's reason */
 export async function replayShreds(
   parts: ShredParts,
   keys: KeyManager,
@@ -132,6 +133,8 @@ export async function replayShreds(
 /**
  * When an erasure holds against backups of the key store. A backup from before it has the wrapped key and the root key
  * that opens it, wrapped by the KMS: as long as such a backup and that KMS key exist, somebody with both can read.
+ *
+ * @throws InvalidInputError when the receipt is none
  */
 export function finality(
   receipt: Pick<ShredReceipt, 'scope' | 'keys' | 'tables' | 'unseen'>,

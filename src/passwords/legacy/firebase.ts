@@ -66,7 +66,7 @@ export function firebaseScrypt(options: FirebaseScryptOptions): LegacyScheme {
   }
 }
 
-/** The text to store for a user of a Firebase export: its `salt` and `passwordHash`, both in base64. */
+/** The text to store for a user of a Firebase export: its `salt` and `passwordHash`, both in base64. @throws InvalidInputError */
 export function firebaseHash(salt: string, passwordHash: string): string {
   assertText(salt, 'salt')
   assertText(passwordHash, 'passwordHash')
