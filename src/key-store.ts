@@ -1,6 +1,11 @@
 /** What a key is for. */
 export type KeyPurpose = 'root' | 'data' | 'index' | 'pepper'
 
+/** Every purpose of a key. */
+export const KEY_PURPOSES: readonly KeyPurpose[] = ['root', 'data', 'index', 'pepper']
+/** The purposes of keys that a root key wraps. */
+export const LOCAL_PURPOSES: readonly Exclude<KeyPurpose, 'root'>[] = ['data', 'index', 'pepper']
+
 /** Where a key stands in its life. Specification section 4.3; SP 800-57 part 1 section 7. */
 export type KeyState =
   | 'pending'
@@ -10,6 +15,17 @@ export type KeyState =
   | 'compromised'
   | 'destroy_scheduled'
   | 'destroyed'
+
+/** Every state of a key. */
+export const KEY_STATES: readonly KeyState[] = [
+  'pending',
+  'active',
+  'suspended',
+  'decrypt_only',
+  'compromised',
+  'destroy_scheduled',
+  'destroyed',
+]
 
 /** One wrapping of a key, in JSON-safe form. */
 export interface KeyWrap {

@@ -1,4 +1,4 @@
-import type { KeyLogEntry, KeyRecord } from '../../src/key-store.ts'
+import { KEY_PURPOSES, KEY_STATES, type KeyLogEntry, type KeyRecord } from '../../src/key-store.ts'
 
 /** Whether a value has the shape of a key record, with every length bounded. What it says is not trusted: see its MAC. */
 export function isKeyRecord(value: unknown): value is KeyRecord {
@@ -38,16 +38,8 @@ export function isLogEntry(value: unknown, seq: number): value is KeyLogEntry {
   )
 }
 
-const PURPOSES = new Set<unknown>(['root', 'data', 'index', 'pepper'])
-const STATES = new Set<unknown>([
-  'pending',
-  'active',
-  'suspended',
-  'decrypt_only',
-  'compromised',
-  'destroy_scheduled',
-  'destroyed',
-])
+const PURPOSES = new Set<unknown>(KEY_PURPOSES)
+const STATES = new Set<unknown>(KEY_STATES)
 
 function isWrap(value: unknown): boolean {
   return (

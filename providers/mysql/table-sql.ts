@@ -1,19 +1,12 @@
 import { InvalidInputError } from '../../src/errors.ts'
 import type { RowKey } from '../../src/row-key.ts'
-import { assertKey, type KeyColumns, keyAliases, looksLikeUuid } from '../../src/sql/key-columns.ts'
+import { assertKey, type KeyColumns, type KeyedSql, keyAliases, looksLikeUuid } from '../../src/sql/key-columns.ts'
 import { assertPageLimit, columnOf, headColumn, splitRows } from '../../src/sql/table-checks.ts'
 import type { Cell, HeadQuery, PageQuery, TableRow } from '../../src/table.ts'
 import type { CellText } from './cell-text.ts'
 import type { KeyType } from './key-types.ts'
 import type { KnownTable } from './table-description.ts'
 import { quote } from './table-name.ts'
-
-/** A statement, its values, and the names under which it returns the key. */
-export interface KeyedSql {
-  readonly sql: string
-  readonly values: unknown[]
-  readonly keys: readonly string[]
-}
 
 /** A page in the order of the primary key. */
 export function pageSql(known: KnownTable, query: PageQuery): KeyedSql {

@@ -7,10 +7,8 @@ import { randomBytes } from '../../src/crypto/random.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
-import { aesLayout, IV_LENGTH, TAG_LENGTH } from './layout.ts'
+import { aesLayout, IV_LENGTH, KEY_LENGTHS, TAG_LENGTH } from './layout.ts'
 import { assertNames } from './names.ts'
-
-const KEY_LENGTHS: readonly number[] = [16, 24, 32]
 
 /** An AES key that this process holds. */
 export interface RawAesOptions {

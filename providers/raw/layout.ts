@@ -7,6 +7,11 @@ import { parseUtf8 } from './names.ts'
 export const IV_LENGTH = 12
 export const TAG_LENGTH = 16
 const LENGTHS = 8
+/** Bytes that a wrapped key can have, and those of an AES key that wraps. */
+export const KEY_LENGTHS: readonly number[] = [16, 24, 32]
+
+/** Hash of RSA-OAEP, also that of its mask. `sha1` opens messages of other programs and never wraps. */
+export type RawRsaHash = 'sha256' | 'sha384' | 'sha512' | 'sha1'
 
 /** Provider information is name, tag length in bits, IV length in bytes, IV. AWS Encryption SDK, raw AES keyring. */
 export function aesLayout(namespace: string): RecipientLayout {

@@ -6,15 +6,11 @@ import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
-import { rsaLayout } from './layout.ts'
+import { KEY_LENGTHS, type RawRsaHash, rsaLayout } from './layout.ts'
 import { assertNames } from './names.ts'
 
 const MIN_MODULUS_BITS = 2048
 const MAX_MODULUS_BITS = 16_384
-const KEY_LENGTHS: readonly number[] = [16, 24, 32]
-
-/** Hash of RSA-OAEP, also that of its mask. `sha1` opens messages of other programs and never wraps. */
-export type RawRsaHash = 'sha256' | 'sha384' | 'sha512' | 'sha1'
 
 /** An RSA key as PEM text, as JWK, or as a `KeyObject`. */
 export type RsaKeyInput = string | JsonWebKey | KeyObject

@@ -3,11 +3,9 @@ import { contextPairs, type EncryptionContext, encodePairs, MAX_CONTEXT } from '
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
-import { aesLayout, IV_LENGTH, TAG_LENGTH } from '../raw/layout.ts'
+import { aesLayout, IV_LENGTH, KEY_LENGTHS, TAG_LENGTH } from '../raw/layout.ts'
 import { assertNames } from '../raw/names.ts'
 import { isWebKey, type PlatformKey, randomBytes, subtle, type WebKey } from './subtle.ts'
-
-const KEY_LENGTHS: readonly number[] = [16, 24, 32]
 
 /** An AES key that the page holds. */
 export interface RawAesOptions {

@@ -3,15 +3,10 @@ import { contextPairs } from '../../src/crypto/context-pairs.ts'
 import { ClosedError, InvalidInputError, KmsError } from '../../src/errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from '../../src/kms.ts'
 import { assertAccepted, checkedKms } from '../../src/kms-checks.ts'
-import { rsaLayout } from '../raw/layout.ts'
+import { KEY_LENGTHS, type RawRsaHash, rsaLayout } from '../raw/layout.ts'
 import { assertNames } from '../raw/names.ts'
 import { importRsa, type RsaKeyInput } from './rsa-key.ts'
 import { type PlatformKey, subtle } from './subtle.ts'
-
-const KEY_LENGTHS: readonly number[] = [16, 24, 32]
-
-/** Hash of RSA-OAEP, also that of its mask. `sha1` opens messages of other programs and never wraps. */
-export type RawRsaHash = 'sha256' | 'sha384' | 'sha512' | 'sha1'
 
 /** An RSA key pair, or the public half of one. */
 export interface RawRsaOptions {

@@ -3,6 +3,7 @@ import { defineStrongroom } from '../config.ts'
 import type { MaxAgeDays } from '../doctor/ages.ts'
 import { type DoctorReport, doctor } from '../doctor/doctor.ts'
 import { parseEndpoint } from '../endpoint.ts'
+import { KEY_PURPOSES, type KeyPurpose } from '../key-store.ts'
 import { findConfig, loadConfig } from './load-config.ts'
 import { type Output, ProblemsFound } from './output.ts'
 import { table } from './table.ts'
@@ -16,7 +17,6 @@ interface Options {
 }
 
 const CLOCK_TIMEOUT_MS = 10_000
-const PURPOSES: readonly string[] = ['root', 'data', 'index', 'pepper']
 
 /** `strongroom doctor`: whether everything that the configuration names works. Changes nothing. */
 export function addDoctor(program: Command, output: Output): void {
@@ -73,8 +73,8 @@ async function readClock(url: URL): Promise<Date> {
 
 function parseAge(text: string, previous: Partial<MaxAgeDays> | undefined): Partial<MaxAgeDays> {
   const [, purpose = '', days] = /^([a-z]+)=(\d{1,5})$/.exec(text) ?? []
-  if (!PURPOSES.includes(purpose))
-    throw new InvalidArgumentError(`write PURPOSE=DAYS, PURPOSE one of ${PURPOSES.join(', ')}`)
+  if (!KEY_PURPOSES.includes(purpose as KeyPurpose))
+    throw new InvalidArgumentError(`write PURPOSE=DAYS, PURPOSE one of ${KEY_PURPOSES.join(', ')}`)
   return { ...previous, [purpose]: Number(days) }
 }
 

@@ -1,4 +1,4 @@
-import type { KeyPurpose, KeyState } from '../key-store.ts'
+import { KEY_STATES, type KeyPurpose, type KeyState } from '../key-store.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
 import type { Output } from './output.ts'
 import { purposeOption, type ScopeOptions, scopeOf, withScopeOptions } from './scope-options.ts'
@@ -13,22 +13,13 @@ interface ListOptions extends ScopeOptions {
   readonly json?: true
 }
 
-const STATES: readonly KeyState[] = [
-  'pending',
-  'active',
-  'suspended',
-  'decrypt_only',
-  'compromised',
-  'destroy_scheduled',
-  'destroyed',
-]
 const SHORT = 12
 
 /** `strongroom keys list`: one page of keys in the order of their ids. */
 export function addKeysList(keys: Command, output: Output): void {
   withScopeOptions(keys.command('list').addOption(purposeOption()))
     .description('List keys with their states and ages.')
-    .addOption(new Option('--state <state>', 'keys in this state').choices([...STATES]))
+    .addOption(new Option('--state <state>', 'keys in this state').choices([...KEY_STATES]))
     .option('--after <id>', 'continue behind this id')
     .option('--limit <count>', 'keys to list at most, 1 to 1,000', parseLimit, 100)
     .option('--json', 'print the keys for programs')

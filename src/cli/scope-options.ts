@@ -1,8 +1,6 @@
-import type { KeyPurpose } from '../key-store.ts'
+import { KEY_PURPOSES } from '../key-store.ts'
 import type { KeyScope } from '../keys/scope.ts'
 import { type Command, Option } from './vendor.ts'
-
-export const PURPOSES: readonly KeyPurpose[] = ['root', 'data', 'index', 'pepper']
 
 /** Options that name a scope. */
 export interface ScopeOptions {
@@ -21,7 +19,7 @@ export function withScopeOptions(command: Command): Command {
 
 /** The option that names a purpose. */
 export function purposeOption(): Option {
-  return new Option('--purpose <purpose>', 'what the keys are for').choices([...PURPOSES])
+  return new Option('--purpose <purpose>', 'what the keys are for').choices([...KEY_PURPOSES])
 }
 
 /** The scope that the options name; undefined when they name none. */

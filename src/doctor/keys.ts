@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { equalBytes, wipe } from '../bytes.ts'
 import { EventHub } from '../events.ts'
-import type { KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
+import { type KeyPurpose, type KeyRecord, type KeyStore, LOCAL_PURPOSES } from '../key-store.ts'
 import { systemClock } from '../keys/clock.ts'
 import { Keyring } from '../keys/keyring.ts'
 import { kmsGroup } from '../keys/kms-group.ts'
@@ -51,7 +51,7 @@ export async function examineKeys(options: KeysExamination): Promise<Finding[]> 
     const ages = new AgeCheck(options.maxAgeDays, options.now)
     const roots = await examineRoots(options, ages)
     const purposes: Finding[] = []
-    for (const purpose of ['data', 'index', 'pepper'] as const) {
+    for (const purpose of LOCAL_PURPOSES) {
       purposes.push(...(await examinePurpose(options, keyring, purpose, ages)))
     }
     return [opening, ...roots, ...recovery(options), ...purposes, ...ages.findings()]

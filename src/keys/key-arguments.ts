@@ -1,21 +1,6 @@
 import { assertCallback, assertObject, assertSignal, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
-import type { KeyPurpose, KeyState } from '../key-store.ts'
-
-/** Every purpose of a key. */
-export const KEY_PURPOSES: readonly KeyPurpose[] = ['root', 'data', 'index', 'pepper']
-/** The purposes of keys that a root key wraps. */
-export const LOCAL_PURPOSES: readonly KeyPurpose[] = ['data', 'index', 'pepper']
-/** Every state of a key. */
-export const KEY_STATES: readonly KeyState[] = [
-  'pending',
-  'active',
-  'suspended',
-  'decrypt_only',
-  'compromised',
-  'destroy_scheduled',
-  'destroyed',
-]
+import { KEY_STATES, type KeyPurpose, type KeyState } from '../key-store.ts'
 
 const ID = /^[0-9a-f]{32}$/
 const MAX_REASON = 1000

@@ -1,5 +1,5 @@
 import { KeyRecordError } from '../errors.ts'
-import type { KeyLogChange, KeyPurpose, KeyRecord, KeyStore } from '../key-store.ts'
+import { type KeyLogChange, type KeyPurpose, type KeyRecord, type KeyStore, LOCAL_PURPOSES } from '../key-store.ts'
 import type { HeldKeys, Resident } from './held-keys.ts'
 import type { KeyLedger } from './key-ledger.ts'
 import { refused } from './record.ts'
@@ -50,7 +50,7 @@ export class KeyFollower {
     const records = new Map((await store.get(keys.map(({ id }) => id))).map((record) => [record.id, record]))
     const failures: unknown[] = []
     for (const key of keys) await this.#followKey(key, records.get(key.id)).catch((error) => failures.push(error))
-    for (const purpose of ['data', 'index', 'pepper'] as const) {
+    for (const purpose of LOCAL_PURPOSES) {
       const scopes = new Set(keys.filter((key) => key.purpose === purpose).map((key) => key.scope))
       await loadActive(purpose, [...scopes])
       if (purpose !== 'index') continue

@@ -1,19 +1,19 @@
 import { assertArray, assertObject, assertText, describe } from '../bytes.ts'
 import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
-import type { KeyPurpose, KeyRecord, KeyState, KeyStore, ShredLedger } from '../key-store.ts'
+import {
+  KEY_PURPOSES,
+  type KeyPurpose,
+  type KeyRecord,
+  type KeyState,
+  type KeyStore,
+  LOCAL_PURPOSES,
+  type ShredLedger,
+} from '../key-store.ts'
 import { AttemptLog } from './attempts.ts'
 import type { Clock } from './clock.ts'
 import { ensureActive } from './create-keys.ts'
-import {
-  assertKeyId,
-  assertOptions,
-  assertPurpose,
-  assertReason,
-  assertState,
-  KEY_PURPOSES,
-  LOCAL_PURPOSES,
-} from './key-arguments.ts'
+import { assertKeyId, assertOptions, assertPurpose, assertReason, assertState } from './key-arguments.ts'
 import { assertMay, type Change, stateChange } from './key-change.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
 import type { Attempts } from './key-ledger.ts'

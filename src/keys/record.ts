@@ -5,9 +5,8 @@ import { equalBytes, lengthPrefixed } from '../bytes.ts'
 import type { EncryptionContext } from '../crypto/context.ts'
 import { hkdfExpand, labels } from '../crypto/kdf.ts'
 import { KeyRecordError, type KeyRecordFault } from '../errors.ts'
-import type { KeyRecord } from '../key-store.ts'
+import { KEY_PURPOSES, KEY_STATES, type KeyRecord } from '../key-store.ts'
 import type { WrappedKey } from '../kms.ts'
-import { KEY_PURPOSES, KEY_STATES } from './key-arguments.ts'
 
 /** Everything in a record but its MAC. */
 export type UnsignedRecord = Omit<KeyRecord, 'mac'>

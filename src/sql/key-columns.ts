@@ -11,6 +11,13 @@ export interface KeyColumns {
   readonly keys: readonly string[]
 }
 
+/** A statement, its values, and the names under which it returns the key. */
+export interface KeyedSql {
+  readonly sql: string
+  readonly values: unknown[]
+  readonly keys: readonly string[]
+}
+
 /**
  * Selects the last key of each of `parts` parts of about the same number of rows, without the last part's.
  *
