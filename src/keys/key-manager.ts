@@ -17,6 +17,7 @@ import { assertKeyId, assertOptions, assertPurpose, assertReason, assertState } 
 import { assertMay, type Change, stateChange } from './key-change.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
 import type { Attempts } from './key-ledger.ts'
+import { keyPages, PAGE } from './key-pages.ts'
 import { commitSize, type KeyParts, nextKey, readKey } from './key-parts.ts'
 import { type KeyStep, type KeyStepPlan, STEP_ACTIONS, targetOf } from './key-step.ts'
 import { KeyWriter } from './key-writer.ts'
@@ -78,7 +79,6 @@ export interface RotateOptions {
 
 const BATCH = 500
 const ATTEMPTS = 5
-const PAGE = 1000
 
 /** The life of keys. The only part of Strongroom that writes the key store. */
 export class KeyManager {
@@ -337,16 +337,8 @@ export class KeyManager {
   async countWrapped(rootId: string): Promise<number> {
     assertKeyId(rootId)
     let count = 0
-    for (let after: string | undefined; ; ) {
-      const page = await this.#parts.store.list({
-        parent: rootId,
-        limit: PAGE,
-        ...(after === undefined ? {} : { after }),
-      })
-      count += page.length
-      after = page.at(-1)?.id
-      if (page.length < PAGE) return count
-    }
+    for await (const page of keyPages(this.#parts.store, { parent: rootId })) count += page.length
+    return count
   }
 
   /** The canonical text of a key's scope, which `KeyInfo` shows in words. @throws KeyNotFoundError, KeyRecordError */
@@ -408,18 +400,10 @@ export class KeyManager {
 
   async #activeScopes(purpose: KeyPurpose): Promise<string[]> {
     const scopes: string[] = []
-    let after: string | undefined
-    for (;;) {
-      const page = await this.#parts.store.list({
-        purpose,
-        state: 'active',
-        limit: PAGE,
-        ...(after === undefined ? {} : { after }),
-      })
+    for await (const page of keyPages(this.#parts.store, { purpose, state: 'active' })) {
       scopes.push(...page.map((record) => record.scope))
-      after = page.at(-1)?.id
-      if (page.length < PAGE) return scopes
     }
+    return scopes
   }
 }
 

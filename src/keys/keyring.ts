@@ -254,8 +254,6 @@ export class Keyring {
     this.roots.close()
   }
 
-  // --- loading
-
   async #findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<string[]> {
     const wanted = new Set(scopes)
     const records = await this.#store.findActive(purpose, scopes)
@@ -288,8 +286,6 @@ export class Keyring {
       throw error
     }
   }
-
-  // --- following changes
 
   async #followChanges(): Promise<void> {
     const changed = this.ledger.unfollowed()

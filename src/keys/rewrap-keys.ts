@@ -4,6 +4,7 @@ import { equalBytes, wipe } from '../bytes.ts'
 import type { KeyRecord, KeyState } from '../key-store.ts'
 import type { WrappedKey } from '../kms.ts'
 import type { Change } from './key-change.ts'
+import { keyPages } from './key-pages.ts'
 import { commitSize, type KeyParts, readKey } from './key-parts.ts'
 import { keyWrap } from './new-key.ts'
 import { unwrapSecret } from './open-key.ts'
@@ -107,13 +108,9 @@ function isRecovery({ kms }: KeyParts, wrapped: WrappedKey): boolean {
 async function* moveChildren(parts: KeyParts, from: string, to: RootKey): AsyncGenerator<number> {
   const size = commitSize(parts.store, BATCH)
   const old = await parts.keyring.root(from)
-  let after: string | undefined
-  for (;;) {
-    const page = await parts.store.list({ parent: from, limit: BATCH, ...(after === undefined ? {} : { after }) })
+  for await (const page of keyPages(parts.store, { parent: from }, BATCH)) {
     const ids = page.filter((record) => isMoved(record.state)).map((record) => record.id)
     for (let at = 0; at < ids.length; at += size) yield moveBatch(parts, ids.slice(at, at + size), old, to)
-    after = page.at(-1)?.id
-    if (page.length < BATCH) return
   }
 }
 

@@ -1,4 +1,5 @@
 import { type KeyInfo, keyInfo } from './key-info.ts'
+import { keyPages } from './key-pages.ts'
 import type { KeyParts } from './key-parts.ts'
 import { isMoved, rootsToRewrap } from './rewrap-keys.ts'
 import { type WrapTarget, wrapTargets } from './rotation-plan.ts'
@@ -15,8 +16,6 @@ export interface RewrapPlan {
   readonly calls: { readonly unwrap: number; readonly wrap: number }
 }
 
-const PAGE = 1000
-
 /** What `rewrapKeys` would do. Every root key is opened by the KMS, as it would be; nothing is wrapped or written. */
 export async function planRewrap(parts: KeyParts): Promise<RewrapPlan> {
   const { all, used } = await rootsToRewrap(parts)
@@ -31,10 +30,6 @@ export async function planRewrap(parts: KeyParts): Promise<RewrapPlan> {
 
 async function countMoved({ store }: KeyParts, parent: string): Promise<number> {
   let count = 0
-  for (let after: string | undefined; ; ) {
-    const page = await store.list({ parent, limit: PAGE, ...(after !== undefined && { after }) })
-    count += page.filter(({ state }) => isMoved(state)).length
-    after = page.at(-1)?.id
-    if (page.length < PAGE) return count
-  }
+  for await (const page of keyPages(store, { parent })) count += page.filter(({ state }) => isMoved(state)).length
+  return count
 }

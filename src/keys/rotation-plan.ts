@@ -1,6 +1,7 @@
 import type { KeyPurpose, KeyRecord } from '../key-store.ts'
 import { assertMay } from './key-change.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
+import { keyPages } from './key-pages.ts'
 import { type KeyParts, outOfUse, readActive, readKey } from './key-parts.ts'
 
 /** A KMS key under which a root key is, or would be, wrapped. */
@@ -27,7 +28,6 @@ export interface RotationPlan {
 }
 
 const BATCH = 500
-const PAGE = 1000
 
 /** What a rotation of the root key would do. */
 export async function planRootRotation(parts: KeyParts): Promise<RotationPlan> {
@@ -73,20 +73,12 @@ async function waitingKeys(
   scope: string | undefined,
 ): Promise<Map<string, KeyRecord>> {
   const found = new Map<string, KeyRecord>()
-  for (let after: string | undefined; ; ) {
-    const page = await store.list({
-      purpose,
-      state: 'pending',
-      limit: PAGE,
-      ...(scope !== undefined && { scope }),
-      ...(after !== undefined && { after }),
-    })
+  for await (const page of keyPages(store, { purpose, state: 'pending', ...(scope !== undefined && { scope }) })) {
     for (const record of page) {
       const checked = await keyring.verified(record)
       const known = found.get(checked.scope)
       if (known === undefined || known.generation < checked.generation) found.set(checked.scope, checked)
     }
-    after = page.at(-1)?.id
-    if (page.length < PAGE) return found
   }
+  return found
 }

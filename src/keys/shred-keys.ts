@@ -2,6 +2,7 @@ import { wipe } from '../bytes.ts'
 import { InvalidInputError, KeyStoreError } from '../errors.ts'
 import type { KeyPurpose, KeyRecord, KeyStore, ShredLedger } from '../key-store.ts'
 import { type Change, stateChange } from './key-change.ts'
+import { keyPages } from './key-pages.ts'
 import { commitSize, type KeyParts, readKeys } from './key-parts.ts'
 import { unwrapSecret } from './open-key.ts'
 import { REPORTS_BUCKET, reportsScope } from './report-proof.ts'
@@ -41,7 +42,6 @@ export interface ShreddedKey {
 }
 
 const BATCH = 500
-const PAGE = 1000
 const TRIES = 20
 const ROUNDS = 20
 
@@ -230,12 +230,10 @@ async function idsOf(
   wanted: (record: KeyRecord) => boolean = () => true,
 ): Promise<string[]> {
   const ids: string[] = []
-  for (let after: string | undefined; ; ) {
-    const page = await store.list({ ...query, limit: PAGE, ...(after === undefined ? {} : { after }) })
+  for await (const page of keyPages(store, query)) {
     ids.push(...page.filter((record) => record.purpose !== 'root' && wanted(record)).map(({ id }) => id))
-    after = page.at(-1)?.id
-    if (page.length < PAGE) return ids
   }
+  return ids
 }
 
 function asShredded({ id, purpose, scope, generation, state, stateAt, parent }: KeyRecord): ShreddedKey {
