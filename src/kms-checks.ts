@@ -3,7 +3,7 @@ import { InvalidInputError, KmsError } from './errors.ts'
 import type { KmsCall, KmsProvider, WrappedKey } from './kms.ts'
 
 /** Size of every key that Strongroom wraps, in bytes. */
-export const WRAPPED_KEY_LENGTH = 32
+const WRAPPED_KEY_LENGTH = 32
 
 /**
  * Has a provider refuse arguments of another kind with InvalidInputError, before any work: its own methods are called with

@@ -43,7 +43,7 @@ export function rewritePages(
 }
 
 /** Refuses an order by encrypted columns, of the model and of related ones. */
-export function refuseOrder(models: Models, model: Model, orderBy: unknown): void {
+function refuseOrder(models: Models, model: Model, orderBy: unknown): void {
   for (const order of listOf(orderBy)) {
     if (!isObject(order)) continue
     for (const [name, value] of Object.entries(order)) {

@@ -123,7 +123,7 @@ async function reencryptThere(
 }
 
 /** Runs a job over a table with a progress bar. */
-export async function withProgress<Options extends ReencryptOptions>(
+async function withProgress<Options extends ReencryptOptions>(
   { name, table: rows }: RecordTable,
   output: Output,
   options: Options,

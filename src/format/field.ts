@@ -13,7 +13,7 @@ import { MAX_VALUE_BYTES } from './typed-value.ts'
  * and its text form: base64url of the three bytes that read `sr1_`, then all of the above.
  */
 export const FIELD_FORMAT = 0xf9
-export const KEY_ID_LENGTH = 16
+const KEY_ID_LENGTH = 16
 export const HEADER_LENGTH = 1 + KEY_ID_LENGTH
 /** Bytes that a field ciphertext adds to its typed plaintext. */
 export const FIELD_OVERHEAD = HEADER_LENGTH + NONCE_LENGTH + TAG_LENGTH

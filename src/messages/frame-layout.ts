@@ -10,7 +10,7 @@ export const FINAL_PREFIX: number = 4 + 4 + IV + 4
 /** Stands where a regular frame has its number. */
 export const FINAL_MARK = 0xffffffff
 /** The highest frame number: one more would repeat an initialisation vector. */
-export const MAX_FRAMES = 0xffffffff
+const MAX_FRAMES = 0xffffffff
 
 /** Which of the three kinds of body part is authenticated. */
 export type FrameKind = 'regular' | 'final' | 'whole'

@@ -11,8 +11,8 @@ export const COMMITMENT = 32
 export const IV = 12
 export const TAG = 16
 /** Content types. Only framed is written. */
-export const FRAMED = 2
-export const UNFRAMED = 1
+const FRAMED = 2
+const UNFRAMED = 1
 
 /** One encrypted data key as it stands in a header. */
 export interface EncryptedDataKey {

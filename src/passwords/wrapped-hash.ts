@@ -8,7 +8,7 @@ export interface WrappedHash {
   readonly argon2: string
 }
 
-export const WRAPPED_PREFIX = '$strongroom-wrapped$'
+const WRAPPED_PREFIX = '$strongroom-wrapped$'
 
 /** Writes a wrapped hash; the settings are base64url, because they hold `$` themselves. */
 export function encodeWrapped({ settings, argon2 }: WrappedHash): string {

@@ -59,7 +59,7 @@ export async function reencryptTable<Schema extends AnyRecord>(
 }
 
 /** The columns of a record that a job reads, and those of them that it may write. */
-export function storedColumns(schema: AnyRecord): { read: string[]; written: string[] } {
+function storedColumns(schema: AnyRecord): { read: string[]; written: string[] } {
   const { columns, indexes } = compileRecord(schema)
   const { tenant, subject } = schema.options
   const identity = [...idColumns(schema.options), tenant, subject].filter((name) => name !== undefined)
