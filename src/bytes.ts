@@ -5,6 +5,7 @@ export {
   assertArray,
   assertBytes,
   assertCallback,
+  assertDate,
   assertFilled,
   assertFlag,
   assertFunction,

@@ -44,6 +44,12 @@ export function assertFlag(value: unknown, name: string): asserts value is boole
   throw new InvalidInputError(`${name} must be true or false, received ${describe(value)}`)
 }
 
+/** Refuses anything but a Date that is one, or nothing. @throws InvalidInputError */
+export function assertDate(value: unknown, name: string): asserts value is Date | undefined {
+  if (value === undefined || (value instanceof Date && !Number.isNaN(value.getTime()))) return
+  throw new InvalidInputError(`${name} must be a valid Date, received ${describe(value)}`)
+}
+
 /** Refuses anything but an object of names and values: no null, array, Map, Date or function. @throws InvalidInputError */
 export function assertObject(value: unknown, name: string): asserts value is object {
   if (Object.prototype.toString.call(value) !== '[object Object]') {

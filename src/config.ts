@@ -5,7 +5,7 @@ import type { JobQueue } from './job-queue.ts'
 import type { KeyLogAnchor, KeyStore, ShredLedger } from './key-store.ts'
 import { assertGroupOptions, type KmsGroupOptions } from './keys/kms-group.ts'
 import type { KmsProvider } from './kms.ts'
-import type { ReuseLimits } from './messages/data-key-cache.ts'
+import { type ReuseLimits, reuseLimits } from './messages/data-key-cache.ts'
 import type { Migration } from './migration/define-migration.ts'
 import type { PasswordHasher } from './passwords/password-hasher.ts'
 import type { PepperMode } from './passwords/pepper.ts'
@@ -118,6 +118,7 @@ function assertParts(config: StrongroomConfig): void {
     throw new ConfigError('pepper must be on, only or retire')
   }
   if (messages !== false) assertOptions(messages, 'messages')
+  if (messages) reuseLimits(messages)
   assertCallback(onEvent, 'onEvent')
 }
 

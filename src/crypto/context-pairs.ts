@@ -1,4 +1,4 @@
-import { assertText, describe } from '../checks.ts'
+import { assertObject, assertText } from '../checks.ts'
 import { InvalidInputError } from '../errors.ts'
 
 /** Names and values that a ciphertext is bound to. They are authenticated, not secret: use opaque ids, no personal data. */
@@ -25,9 +25,7 @@ export const PUBLIC_KEY_NAME = 'aws-crypto-public-key'
 export function contextPairs(
   context: EncryptionContext | ReadonlyMap<string, string>,
 ): [name: Uint8Array, value: Uint8Array][] {
-  if (typeof context !== 'object' || context === null || Array.isArray(context)) {
-    throw new InvalidInputError(`context must be an object of strings, received ${describe(context)}`)
-  }
+  if (!(context instanceof Map)) assertObject(context, 'context')
   const entries = context instanceof Map ? [...context] : Object.entries(context as EncryptionContext)
   if (entries.length > MAX_PAIRS) {
     throw new InvalidInputError(`context must have at most ${MAX_PAIRS} pairs, received ${entries.length}`)

@@ -1,4 +1,4 @@
-import { assertArray, assertObject, assertText } from '../bytes.ts'
+import { assertArray, assertFlag, assertObject, assertText } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import {
   assertExplicit,
@@ -39,6 +39,8 @@ export function planIndexes(indexes: readonly PlannedIndex[]): NamedIndexPlan[] 
     assertObject(index, 'an index')
     assertText(index.index, 'the name of an index')
     assertArray(index.fields, `the fields of index ${index.index}`)
+    for (const field of index.fields) assertText(field, `a field of index ${index.index}`)
+    assertFlag(index.unique, `unique of index ${index.index}`)
   }
   assertDistinctNames(indexes)
   const counted = indexes.filter(({ unique }) => unique !== true)

@@ -1,4 +1,4 @@
-import { assertObject, describe } from '../bytes.ts'
+import { assertFlag, assertObject, describe } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 
 /** How large an index has to be planned. */
@@ -47,9 +47,10 @@ const GROWTH = 4
  */
 export function planIndex(input: PlanInput): IndexPlan {
   assertObject(input, 'the index')
+  assertFlag(input.unique, 'unique')
   if (input.unique === true) return uniquePlan(input)
   const limits = bitLimits(input)
-  const shared = input.shared ?? 0
+  const { shared = 0 } = input
   if (!Number.isSafeInteger(shared) || shared < 0) {
     throw new InvalidInputError(`shared must be a number of bits, received ${describe(shared)}`)
   }

@@ -1,4 +1,4 @@
-import { assertCallback, assertObject, assertSignal, assertText, describe } from '../bytes.ts'
+import { assertCallback, assertFlag, assertObject, assertSignal, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import { KEY_STATES, type KeyPurpose, type KeyState } from '../key-store.ts'
 
@@ -34,10 +34,11 @@ export function assertReason(reason: unknown): void {
   if (reason.length > MAX_REASON) throw new InvalidInputError(`reason must have at most ${MAX_REASON} characters`)
 }
 
-/** Refuses options that are not an object, or whose `signal` or `onProgress` is of another kind. @throws InvalidInputError */
+/** Refuses options that are not an object, or whose `signal`, `onProgress` or `dryRun` is of another kind. @throws InvalidInputError */
 export function assertOptions(options: object): void {
   assertObject(options, 'options')
-  const { signal, onProgress }: { signal?: unknown; onProgress?: unknown } = options
+  const { signal, onProgress, dryRun }: { signal?: unknown; onProgress?: unknown; dryRun?: unknown } = options
+  assertFlag(dryRun, 'dryRun')
   assertSignal(signal)
   assertCallback(onProgress, 'onProgress')
 }

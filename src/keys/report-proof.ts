@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { equalBytes, wipe } from '../bytes.ts'
+import { assertObject, assertText, equalBytes, wipe } from '../bytes.ts'
 import { encodeContext } from '../crypto/context.ts'
 import { InvalidInputError } from '../errors.ts'
 import { AAD_CONTEXT_AT, AAD_LABEL, keyIdOf, parseField } from '../format/field.ts'
@@ -42,13 +42,25 @@ export function reportsScope(name: string): string {
  * @param keyring holds the key of `reportsScope`
  */
 export function proveReport<Body extends ReportBody>(keyring: Keyring, body: Body): Proved<Body> {
-  const plain = JSON.parse(JSON.stringify(body)) as Body
+  const plain = plainReport(body)
   const digest = encodeTypedPlaintext(digestOf(plain), 'bytes', 'none')
   try {
     const key = keyring.active('data', reportsScope(keyring.name))
     return { ...plain, proof: key.encryptText(digest, aadOf(plain)) }
   } finally {
     wipe(digest)
+  }
+}
+
+/** A copy of what JSON makes of a report. */
+function plainReport<Body extends ReportBody>(body: Body): Body {
+  assertObject(body, 'a report')
+  assertText(body.kind, 'the kind of a report')
+  assertText(body.store, 'the store of a report')
+  try {
+    return JSON.parse(JSON.stringify(body)) as Body
+  } catch {
+    throw new InvalidInputError('a report must be plain JSON: it holds a bigint, or itself')
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { assertCallback, assertFilled, wipe } from '../bytes.ts'
+import { assertCallback, assertFilled, assertFlag, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import { copyThrough } from './file-copy.ts'
@@ -141,12 +141,13 @@ export type Write = <Result>(work: (output: FileHandle) => Promise<Result>) => P
 export async function betweenFiles<Result>(
   from: string,
   to: string,
-  options: FileOptions & { signal?: AbortSignal },
+  options: FileOptions & { readonly verify?: boolean; signal?: AbortSignal },
   work: (input: FileHandle, size: number, write: Write) => Promise<Result>,
 ): Promise<Result> {
   assertFilled(from, 'the path to read')
   assertFilled(to, 'the path to write')
   assertCallback(options.onProgress, 'onProgress')
+  for (const name of ['force', 'durable', 'verify'] as const) assertFlag(options[name], name)
   options.signal?.throwIfAborted()
   if (resolve(from) === resolve(to) && options.force !== true) {
     throw new InvalidInputError('a file can take its own place only with force')

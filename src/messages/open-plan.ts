@@ -1,4 +1,4 @@
-import { assertBytes, assertObject, assertSignal } from '../checks.ts'
+import { assertBytes, assertFlag, assertObject, assertSignal } from '../checks.ts'
 import { contextPairs, type EncryptionContext, encodePairs, PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { Header, HeaderLimits } from './header.ts'
@@ -64,6 +64,7 @@ export function planOpen(options: OpenOptions, application?: string, beside?: Re
     recipients = beside,
   } = options
   contextPairs(context)
+  assertFlag(legacySuites, 'legacySuites')
   const expected = new Map(context instanceof Map ? context : Object.entries(context))
   if (expected.has(RECIPIENTS_OF)) throw new InvalidInputError(`a context name must not be "${RECIPIENTS_OF}"`)
   for (const [name, value] of [

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { assertFilled, assertObject, wipe } from '../bytes.ts'
+import { assertFilled, assertFlag, assertObject, wipe } from '../bytes.ts'
 import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import type { KmsProvider } from '../kms.ts'
 import { betweenFiles, type FileOptions } from './file.ts'
@@ -52,6 +52,7 @@ export async function rewrapFile(
 ): Promise<Progress> {
   assertFilled(path, 'path')
   assertObject(options, 'the options')
+  for (const name of ['detached', 'force', 'durable'] as const) assertFlag(options[name], name)
   providerList(kms)
   providerList(options.to)
   if (options.detached === true) {

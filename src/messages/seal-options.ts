@@ -52,7 +52,8 @@ export function planSeal(options: SealOptions, application?: string, recipientsO
   assertSignal(options.signal)
   const { unstored = [], suite = 0x0478, frameLength = DEFAULT_FRAME_LENGTH } = options
   assertArray(unstored, 'unstored')
-  const context = withReserved(options.context ?? {}, application, recipientsOf)
+  const { context: given = {} } = options
+  const context = withReserved(given, application, recipientsOf)
   if (suite !== 0x0478 && suite !== 0x0578) {
     throw new InvalidInputError('suite must be 0x0478 or 0x0578: older suites can be opened, not sealed')
   }
@@ -105,9 +106,7 @@ function withReserved(
   application: string | undefined,
   recipientsOf: string | undefined,
 ): EncryptionContext {
-  if (typeof context !== 'object' || context === null || Array.isArray(context)) {
-    throw new InvalidInputError(`context must be an object of strings, received ${describe(context)}`)
-  }
+  if (!(context instanceof Map)) assertObject(context, 'context')
   const own: EncryptionContext = context instanceof Map ? Object.fromEntries(context) : { ...context }
   if (Object.hasOwn(own, RECIPIENTS_OF)) {
     throw new InvalidInputError(`the context name "${RECIPIENTS_OF}" is taken: it belongs to detached recipients`)

@@ -1,4 +1,4 @@
-import { assertCallback, assertObject } from '../bytes.ts'
+import { assertCallback, assertFilled, assertMethods, assertObject } from '../bytes.ts'
 import { ConfigError } from '../errors.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { AnyRecord, FieldName, FieldValue } from '../records/record-types.ts'
@@ -77,6 +77,9 @@ export function defineMigration<Schema extends AnyRecord>(
       throw new ConfigError(`${where}: the field has state plaintext, so nothing is encrypted`)
     if (typeof column?.from !== 'string' || column.from === '')
       throw new ConfigError(`${where} needs \`from\`: the column that holds the values today`)
+    if (column.format !== undefined) assertMethods(column.format, ['open', 'seal'], `${where}: format`)
+    if (column.temporary !== undefined) assertFilled(column.temporary, `${where}: temporary`)
+    if (column.retired !== undefined) assertFilled(column.retired, `${where}: retired`)
     assertCallback(column.read, `${where}: read`)
     assertCallback(column.write, `${where}: write`)
     const keepsName = column.from === field

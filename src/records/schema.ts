@@ -1,4 +1,4 @@
-import { assertObject, assertText, describe } from '../bytes.ts'
+import { assertDate, assertObject, assertText, describe } from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import { assertPadding } from '../format/padding.ts'
 import type { Field, FieldOptions, IndexOptions, Storage } from './field.ts'
@@ -118,8 +118,11 @@ function assertField(record: string, column: string, field: Field): void {
   }
   if (padding !== undefined) assertPadding(padding)
   if (!['encrypted', 'migrating', 'plaintext'].includes(state)) {
-    throw new ConfigError(`${where} has state ${JSON.stringify(state)}: use encrypted, migrating or plaintext`)
+    throw new ConfigError(
+      `${where} has state ${typeof state === 'string' ? JSON.stringify(state) : describe(state)}: use encrypted, migrating or plaintext`,
+    )
   }
+  if (until !== undefined && typeof until !== 'string') assertDate(until, `until of ${where}`)
   if (state === 'migrating' && (until === undefined || Number.isNaN(new Date(until).getTime()))) {
     throw new ConfigError(`${where} is migrating: say until when, as \`until: '2027-01-31'\``)
   }

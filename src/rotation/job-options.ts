@@ -1,4 +1,4 @@
-import { assertCallback, assertWhole } from '../bytes.ts'
+import { assertArray, assertCallback, assertFlag, assertSignal, assertText, assertWhole } from '../bytes.ts'
 import type { JobProgress } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Table } from '../table.ts'
@@ -40,5 +40,16 @@ export function jobSettings(table: Table, options: JobOptions): JobSettings {
   assertWhole(batch, 'batch', 1, 10_000)
   assertWhole(staleMs, 'staleMs', 1_000, 86_400_000)
   assertCallback(options.onProgress, 'onProgress')
+  assertSignal(options.signal)
+  assertFlag(options.dryRun, 'dryRun')
+  assertFlag(options.onePass, 'onePass')
+  assertRowKey(options.from, 'from')
+  assertRowKey(options.until, 'until')
   return { ...options, batch, staleMs, throttle: new Throttle(table, options.throttle) }
+}
+
+function assertRowKey(key: unknown, name: string): void {
+  if (key === undefined) return
+  assertArray(key, name)
+  for (const part of key) assertText(part, `each part of ${name}`)
 }

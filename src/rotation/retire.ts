@@ -1,4 +1,11 @@
-import { assertMethods, assertObject } from '../bytes.ts'
+import {
+  assertArray,
+  assertOptions as assertBag,
+  assertDate,
+  assertMethods,
+  assertObject,
+  assertText,
+} from '../bytes.ts'
 import { InvalidInputError, KeyStateError } from '../errors.ts'
 import type { KeyPurpose, KeyState } from '../key-store.ts'
 import type { KeyInfo } from '../keys/key-info.ts'
@@ -73,6 +80,7 @@ export async function retireVerdict(
   options: RetireOptions = {},
 ): Promise<RetireVerdict> {
   assertObject(parts, 'the parts')
+  for (const name of ['records', 'tables', 'keyring', 'backups'] as const) assertBag(parts[name], name)
   assertMethods(keys, ['get', 'list', 'retire', 'destroy'], 'keys')
   assertObject(options, 'the options')
   const { now = new Date(), override = [] } = options
@@ -146,7 +154,11 @@ function overrides(override: readonly RetireOverride[], { check }: RetireCheck):
   return override.includes(check as RetireOverride)
 }
 
-function assertOptions({ override = [], reason }: RetireOptions): void {
+function assertOptions({ override = [], reason, passwords, now }: RetireOptions): void {
+  assertArray(override, 'override')
+  if (reason !== undefined) assertText(reason, 'reason')
+  if (passwords !== undefined) assertText(passwords, 'passwords')
+  assertDate(now, 'now')
   const unknown = override.find((name) => !RETIRE_OVERRIDES.includes(name))
   if (unknown !== undefined) throw new InvalidInputError(`override must be of ${RETIRE_OVERRIDES.join(', ')}`)
   if (override.length > 0 && (reason ?? '').trim() === '') {

@@ -1,10 +1,11 @@
-import { assertArray, assertMethods, assertObject } from '../bytes.ts'
+import { assertArray, assertDate, assertMethods, assertObject, assertOptions } from '../bytes.ts'
 import type { ShredLedger } from '../key-store.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Proved } from '../keys/report-proof.ts'
 import { canonicalScope, describeScope, encodeScope, type KeyScope } from '../keys/scope.ts'
 import type { ShreddedKey } from '../keys/shred-keys.ts'
 import type { AnyRecord } from '../records/record-types.ts'
+import { assertRecord } from '../records/schema.ts'
 import type { Table } from '../table.ts'
 import { type ClearedTable, clearTags, hasRowsOf } from './clear-tags.ts'
 import type { BackupPolicy } from './retire-checks.ts'
@@ -82,9 +83,7 @@ export async function shred(
   scope: KeyScope,
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
-  assertObject(parts, 'the parts')
-  assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
-  assertObject(options, 'the options')
+  assertArguments(parts, keys, options)
   const shredded = await keys.shred(scope, options)
   const gone = { ...options, shredded: new Set(shredded.map(({ id }) => id)) }
   const tables: ClearedTable[] = []
@@ -106,9 +105,7 @@ export async function shredExpired(
   keys: KeyManager,
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
-  assertObject(parts, 'the parts')
-  assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
-  assertObject(options, 'the options')
+  assertArguments(parts, keys, options)
   const shredded = await keys.shredExpired(options)
   return receipt(parts, keys, { scope: EXPIRED, keys: shredded, tables: [], unseen: [], missed: [] }, options)
 }
@@ -119,9 +116,7 @@ export async function replayShreds(
   keys: KeyManager,
   options: ShredOptions = {},
 ): Promise<Proved<ShredReceipt>> {
-  assertObject(parts, 'the parts')
-  assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
-  assertObject(options, 'the options')
+  assertArguments(parts, keys, options)
   const shredded = await keys.replayShreds(options)
   const missed =
     shredded.length === 0
@@ -228,4 +223,14 @@ async function receipt(
   } as const
   // A proof may have to make its key first, and a dry run changes nothing.
   return dryRun ? { ...body, proof: '' } : keys.proveReport(body)
+}
+
+/** Before a key is destroyed: what fails behind that leaves nobody a receipt. */
+function assertArguments(parts: ShredParts, keys: KeyManager, options: ShredOptions): void {
+  assertObject(parts, 'the parts')
+  for (const name of ['records', 'tables', 'backups'] as const) assertOptions(parts[name], name)
+  for (const record of Object.values(parts.records ?? {})) assertRecord(record)
+  assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
+  assertObject(options, 'the options')
+  assertDate(options.now, 'now')
 }

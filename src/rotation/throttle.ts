@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { assertObject } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { Table } from '../table.ts'
 
@@ -21,7 +22,9 @@ export class Throttle {
   #free = 0
 
   constructor(table: Pick<Table, 'lag'>, options: ThrottleOptions = {}) {
+    assertObject(options, 'throttle')
     const { rowsPerSecond, maxLagMs, hours } = options
+    if (hours !== undefined) assertObject(hours, 'hours')
     assertAtLeast('rowsPerSecond', rowsPerSecond, 1)
     assertAtLeast('maxLagMs', maxLagMs, 0)
     for (const hour of hours === undefined ? [] : [hours.from, hours.to]) {

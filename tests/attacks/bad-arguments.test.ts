@@ -261,6 +261,78 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
     [null, 5, 'x', [], {}, { vaultUrl: 'https://v.vault.azure.net' }, { ...azureClient, vaultUrl: 5 }],
     (bad) => azureKeyVault({ keyId: 'https://v.vault.azure.net/keys/k', client: bad }),
   ],
+  ...Object.fromEntries(
+    Object.entries({
+      'dryRun of keys.shred': (bad: Bad) => room.keys.shred({ tenant: 'nobody' }, { dryRun: bad }),
+      'dryRun of reencryptTable': (bad: Bad) => api.reencryptTable(cipher, table, { dryRun: bad }),
+      'legacySuites of openMessage': (bad: Bad) => api.openMessage(kms, new Uint8Array(9), { legacySuites: bad }),
+      'verify of sealFile': (bad: Bad) => api.sealFile(kms, 'from', 'to', { verify: bad }),
+      'force of openFile': (bad: Bad) => api.openFile(kms, 'from', 'to', { force: bad }),
+      'detached of rewrapFile': (bad: Bad) => api.rewrapFile(kms, 'from', { to: kms, detached: bad }),
+      'unique of planIndex': (bad: Bad) => api.planIndex({ rows: 1000, unique: bad }),
+      'unique of planIndexes': (bad: Bad) => api.planIndexes([{ index: 'i', fields: ['f'], rows: 1000, unique: bad }]),
+    }).map(([name, call]) => [name, [[null, 'false', 0, 1, {}], call] as [readonly unknown[], typeof call]]),
+  ),
+  'now of shred, before a key is destroyed': [
+    [null, 5, '2026-01-01', new Date(Number.NaN)],
+    async (bad) => {
+      await room.unlock([{ tenant: 'erased' }])
+      await api.shred(config(), room.keys, { tenant: 'erased' }, { now: bad }).catch(async (error) => {
+        const keys = await room.keys.list({ scope: { tenant: 'erased' } })
+        expect(keys.length).toBeGreaterThan(0)
+        expect(keys.map(({ state }) => state)).not.toContain('destroyed')
+        throw error
+      })
+    },
+  ],
+  'records of shred': [
+    [null, 5, 'x', { r: 5 }],
+    (bad) => api.shred({ ...config(), records: bad }, room.keys, { tenant: 'nobody' }),
+  ],
+  'now of retireVerdict': [
+    [null, 5, new Date(Number.NaN)],
+    (bad) => api.retireVerdict(config(), room.keys, '0'.repeat(32), { now: bad }),
+  ],
+  'override of retireVerdict': [
+    [null, 5, 'backups', {}, ['all']],
+    (bad) => api.retireVerdict(config(), room.keys, '0'.repeat(32), { override: bad, reason: 'why' }),
+  ],
+  'reason of retireVerdict': [
+    [null, 5, {}, '\ud800'],
+    (bad) => api.retireVerdict(config(), room.keys, '0'.repeat(32), { reason: bad }),
+  ],
+  'throttle of reencryptTable': [
+    [null, 5, 'x', { hours: null }],
+    (bad) => api.reencryptTable(cipher, table, { throttle: bad }),
+  ],
+  'from of reencryptTable': [[null, 5, 'x', [5], [null]], (bad) => api.reencryptTable(cipher, table, { from: bad })],
+  'context of seal': [[null, 5, 'x', [], new Date(), new Set()], (bad) => room.seal('x', { context: bad })],
+  'shared of planIndex': [[null, '5', -1], (bad) => api.planIndex({ rows: 1000, shared: bad })],
+  'fields of planIndexes': [
+    [[5], [null], ['\ud800']],
+    (bad) => api.planIndexes([{ index: 'i', fields: bad, rows: 1000 }]),
+  ],
+  'state of a field': [[null, 5n, {}, 'encryptd'], (bad) => record(api.text({ state: bad }))],
+  'until of a field': [
+    [null, 5, 5n, Symbol('s'), {}, new Date(Number.NaN), 'never'],
+    (bad) => record(api.text({ state: 'migrating', until: bad })),
+  ],
+  'report of keys.proveReport': [
+    [undefined, null, 5, {}, { kind: 'k', store: 5 }, { kind: 'k', store: 's', a: 5n }],
+    (bad) => room.keys.proveReport(bad),
+  ],
+  'messages of a configuration, number by number': [
+    [null, 0, '5', Number.NaN, 2 ** 53],
+    (bad) => api.defineStrongroom({ ...config(), messages: { entries: bad } }),
+  ],
+  'format of defineMigration': [
+    [null, 5, 'fernet', {}, { open() {} }],
+    (bad) => api.defineMigration(people, { columns: { email: { from: 'mail', format: bad } } }),
+  ],
+  'temporary of defineMigration': [
+    [null, 5, ''],
+    (bad) => api.defineMigration(people, { columns: { email: { from: 'email', temporary: bad } } }),
+  ],
   'fetch of vaultTransit': [notCallbacks, (bad) => vaultTransit({ ...vault, fetch: bad })],
   'binding of vaultTransit': [[null, 'derivd', 5], (bad) => vaultTransit({ ...vault, binding: bad })],
   'auth of vaultTransit': [
