@@ -1,4 +1,5 @@
 import type { Logger } from 'drizzle-orm'
+import { assertArray, assertMethods } from '../../src/bytes.ts'
 import type { AnyEncryptedTable } from './nested.ts'
 
 /**
@@ -10,6 +11,9 @@ import type { AnyEncryptedTable } from './nested.ts'
  * @param logger is told of the statements that may run
  */
 export function guardedLogger(tables: readonly AnyEncryptedTable[], logger?: Logger): Logger {
+  assertArray(tables, 'tables')
+  for (const table of tables) assertMethods(table, ['assertQuery'], 'a table, made with encryptedTable,')
+  if (logger !== undefined) assertMethods(logger, ['logQuery'], 'logger')
   return {
     logQuery(sql, parameters) {
       for (const table of tables) table.assertQuery(sql, parameters)

@@ -1,5 +1,5 @@
 import type { KyselyPlugin, QueryId, RootOperationNode, UnknownRow } from 'kysely'
-import { assertObject } from '../../src/bytes.ts'
+import { assertMethods, assertObject } from '../../src/bytes.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import { rowLists } from '../../src/mapping/column-text.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
@@ -30,9 +30,12 @@ export interface StrongroomPluginOptions {
  */
 export function strongroomPlugin(
   ciphers: Readonly<Record<string, AnyCipher>>,
-  { names }: StrongroomPluginOptions = {},
+  options: StrongroomPluginOptions = {},
 ): KyselyPlugin {
   assertObject(ciphers, 'the records')
+  assertObject(options, 'the options')
+  const { names } = options
+  if (names !== undefined) assertMethods(names, ['transformQuery', 'transformResult'], 'names, a plugin of Kysely,')
   const records = new Map(Object.entries(ciphers).map(([table, cipher]) => [table, new MappedRecord(cipher)]))
   const plans = new WeakMap<QueryId, Plan>()
   const mapper = names && new Names(names)

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { awsKms, dynamoKeyStore } from '../../providers/aws/index.ts'
 import { azureKeyVault } from '../../providers/azure/index.ts'
-import { encryptedTable } from '../../providers/drizzle/index.ts'
+import { encryptedTable, guardedLogger } from '../../providers/drizzle/index.ts'
 import { createKeyStoreFile, fileAnchor, fileKeyStore, fileShredLedger } from '../../providers/file/index.ts'
 import { gcpKms } from '../../providers/gcp/index.ts'
 import { decryptRows, matching, strongroomPlugin } from '../../providers/kysely/index.ts'
@@ -429,6 +429,10 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
     ]),
   ),
   'path of fileKeyStore': [['', 5, null, 'a\0b'], (bad) => fileKeyStore({ path: bad })],
+  'names of strongroomPlugin': [notMethods.slice(1), (bad) => strongroomPlugin(room.records as never, { names: bad })],
+  'options of strongroomPlugin': [notObjects, (bad) => strongroomPlugin(room.records as never, bad)],
+  'tables of guardedLogger': [[undefined, ...notLists, [null], [{}]], (bad) => guardedLogger(bad)],
+  'logger of guardedLogger': [notMethods.slice(1), (bad) => guardedLogger([], bad)],
   prismaRelations: [[undefined, 5, {}], (bad) => prismaRelations(bad)],
 }
 
