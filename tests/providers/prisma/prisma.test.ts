@@ -152,7 +152,7 @@ describe('strongroomPrisma', () => {
       secret: { fields: { id: text } },
       $extends: ({ query }: { query?: { $allOperations: Hook } }) => {
         if (query !== undefined) hook = query.$allOperations
-        return capturing
+        return { ...capturing } // Prisma gives another client, and leaves this one as it is
       },
     }
     strongroomPrisma(room, { models: { Member: members } })(capturing)
