@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { assertFilled, assertObject } from '../../src/bytes.ts'
+import { assertFilled, assertObject, assertWhole } from '../../src/bytes.ts'
 import { ClosedError, InvalidInputError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { CommitResult, KeyCommit, KeyStore } from '../../src/key-store.ts'
 import { KeyTable } from '../memory/key-table.ts'
@@ -13,7 +13,7 @@ import { encodeStore, MAX_FILE_BYTES, parseStore } from './store-file.ts'
 export interface FileKeyStoreOptions {
   /** The file, made by `strongroom init` or `createKeyStoreFile`. Its directory must be writable. */
   readonly path: string
-  /** How long a commit waits for other processes, in ms. Default 10,000. */
+  /** How long a commit waits for other processes, in ms: 0 to 600,000. Default 10,000. */
   readonly lockTimeoutMs?: number
 }
 
@@ -39,6 +39,7 @@ export function fileKeyStore(options: FileKeyStoreOptions, step: (name: string) 
   assertFilled(options.path, 'path')
   const given = resolve(options.path)
   const { lockTimeoutMs = 10_000 } = options
+  assertWhole(lockTimeoutMs, 'lockTimeoutMs', 0, 600_000)
   let version: Version | undefined
   let closed = false
   let queue: Promise<unknown> = Promise.resolve()

@@ -163,5 +163,5 @@ async function remove(path: string): Promise<void> {
 function lockedBy(path: string, holder: Claim | undefined): KeyStoreError {
   const who =
     holder === undefined ? '' : ` by process ${holder.pid} on ${holder.place.split(' ')[0]} since ${holder.since}`
-  return new KeyStoreError('locked', `the key store is locked${who} (${path})`)
+  return new KeyStoreError('locked', `another process writes to the file: ${path} is held${who}`)
 }

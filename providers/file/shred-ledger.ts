@@ -1,6 +1,6 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { assertFilled, assertObject } from '../../src/bytes.ts'
+import { assertFilled, assertObject, assertWhole } from '../../src/bytes.ts'
 import { KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { ShredEntry, ShredLedger } from '../../src/key-store.ts'
 import { takeLock } from './lock.ts'
@@ -11,7 +11,7 @@ import { lastLine, wholeLines } from './whole-lines.ts'
 export interface FileShredLedgerOptions {
   /** The file; made at the first entry, its directory must exist. On another volume than the key store and its backups. */
   readonly path: string
-  /** How long to wait for other processes, in ms. Default 10,000. */
+  /** How long to wait for other processes, in ms: 0 to 600,000. Default 10,000. */
   readonly lockTimeoutMs?: number
 }
 
@@ -30,6 +30,7 @@ export function fileShredLedger(options: FileShredLedgerOptions, step: (name: st
   assertFilled(options.path, 'path')
   const given = resolve(options.path)
   const { lockTimeoutMs = 10_000 } = options
+  assertWhole(lockTimeoutMs, 'lockTimeoutMs', 0, 600_000)
   /** Where the entry behind the last that was read begins, so that page after page reads the file once. */
   let mark = { after: 0, at: 0 }
 

@@ -8,6 +8,7 @@ import type { IndexKey } from './index-key.ts'
 import { KeyFollower } from './key-follower.ts'
 import { KeyLedger } from './key-ledger.ts'
 import { KeyLoader } from './key-loader.ts'
+import { keyPages } from './key-pages.ts'
 import type { KmsGroup } from './kms-group.ts'
 import { openKey } from './open-key.ts'
 import { refused } from './record.ts'
@@ -203,9 +204,11 @@ export class Keyring {
   /** Brings every key of a purpose and scope that may still be used into memory. */
   async loadScope(purpose: KeyPurpose, scope: string): Promise<void> {
     this.assertOpen()
-    const records = await this.#store.list({ purpose, scope, limit: BATCH })
-    for (const record of records) assertPlace(record, purpose, new Set([scope]))
-    const usable = records.filter((record) => mayLoad(record.state) && record.state !== 'pending')
+    const usable: KeyRecord[] = []
+    for await (const records of keyPages(this.#store, { purpose, scope })) {
+      for (const record of records) assertPlace(record, purpose, new Set([scope]))
+      usable.push(...records.filter((record) => mayLoad(record.state) && record.state !== 'pending'))
+    }
     const admitted = await this.admit(usable)
     if (purpose === 'index') this.#held.noteSearchable(scope, admitted)
   }

@@ -428,6 +428,14 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
       ],
     ]),
   ),
+  'lockTimeoutMs of fileKeyStore': [
+    [null, '5000', Number.NaN, {}],
+    (bad) => fileKeyStore({ path: 'keys', lockTimeoutMs: bad }),
+  ],
+  'lockTimeoutMs of fileShredLedger': [
+    [null, '5000', Number.NaN, {}],
+    (bad) => fileShredLedger({ path: 'shredded', lockTimeoutMs: bad }),
+  ],
   'path of fileKeyStore': [['', 5, null, 'a\0b'], (bad) => fileKeyStore({ path: bad })],
   'names of strongroomPlugin': [notMethods.slice(1), (bad) => strongroomPlugin(room.records as never, { names: bad })],
   'options of strongroomPlugin': [notObjects, (bad) => strongroomPlugin(room.records as never, bad)],

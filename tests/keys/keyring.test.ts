@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ClosedError, KeyNotResidentError, KeyStoreError, KeyUnavailableError, KmsError } from '../../src/errors.ts'
 import { DataKey } from '../../src/keys/data-key.ts'
+import { newKey } from '../../src/keys/new-key.ts'
 import type { KmsProvider } from '../../src/kms.ts'
 import { freshKeys, settled } from './fixtures.ts'
 
@@ -47,6 +48,26 @@ describe('loading keys', () => {
     await Promise.all(Array.from({ length: 3000 }, () => keyring.loadActive('data', ['tenant=a'])))
     expect(keyring.active('data', 'tenant=a').scope).toBe('tenant=a')
     expect(store.calls.findActive - reads.findActive).toBe(1)
+  })
+
+  test('a scope with more keys than one page of the store is loaded whole', async () => {
+    const w = await freshKeys()
+    await w.manager.ensureActive('data', ['tenant=a'])
+    const first = w.keyring.active('data', 'tenant=a').id
+    const root = await w.keyring.activeRoot()
+    const base = { store: w.keyring.name, purpose: 'data', scope: 'tenant=a', state: 'pending' } as const
+    const waiting = Array.from({ length: 1000 }, (_, at) => {
+      return newKey(root, { ...base, at: w.clock.date(), generation: at + 2, reason: null, expiresAt: null })
+    })
+    const puts = waiting.map((record) => ({ record, replaces: null }))
+    await w.store.commit({ puts: puts.slice(0, 500), log: null })
+    await w.store.commit({ puts: puts.slice(500), log: null })
+    const last = waiting.map(({ id }) => id).sort()[999] as string
+    await w.manager.promote(last)
+    const { keyring } = await w.again({ init: false })
+    await keyring.loadScope('data', 'tenant=a')
+    expect(keyring.active('data', 'tenant=a').id).toBe(last)
+    expect(keyring.find(first)).toBeInstanceOf(DataKey)
   })
 
   test('3,000 keyring openings on a lapsed lease make one KMS call', async () => {
