@@ -34,8 +34,9 @@ export async function rewriteWhere(model: Model, where: unknown, place: Place): 
   const searched: Values = {}
   const here = { ...place, tenant: ownTenant(model, where) ?? place.tenant }
   for (const [name, value] of Object.entries(where)) {
-    if (value === undefined) continue
-    if (name === 'AND') parts.push(allOf(await each(value, (one) => rewriteWhere(model, one, here))))
+    // Prisma ignores it, or refuses it where it checks strictly, so that a forgotten value finds no other rows.
+    if (value === undefined) parts.push({ ...ALWAYS, where: { [name]: value } })
+    else if (name === 'AND') parts.push(allOf(await each(value, (one) => rewriteWhere(model, one, here))))
     else if (name === 'OR') parts.push(await rewriteOr(model, value, here))
     else if (name === 'NOT') parts.push(await rewriteNot(model, value, here))
     else if (isVisibleNull(model, name, value)) parts.push(plainCondition({ [name]: value }))

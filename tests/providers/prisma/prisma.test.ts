@@ -160,6 +160,19 @@ describe('strongroomPrisma', () => {
       const call = { model, operation: 'findRaw', args: {}, query: () => expect.unreachable() }
       await expect(hook(call)).rejects.toThrow(/findRaw is not known/)
     }
+    // What Prisma checks strictly, as a preview, it must get to see.
+    let seen: unknown
+    const where = { email: undefined, role: undefined, OR: [{ phone: undefined }], AND: { id: 'm1', OR: undefined } }
+    const deleting = (args: unknown) => {
+      seen = args
+      return { count: 0 }
+    }
+    await hook({ model: 'Member', operation: 'deleteMany', args: { where }, query: deleting })
+    expect(seen).toStrictEqual({
+      where: {
+        AND: [{ email: undefined }, { role: undefined }, { OR: [{ phone: undefined }] }, { id: 'm1', OR: undefined }],
+      },
+    })
     // TypedSQL, which clients have only as a preview.
     strongroomPrisma(room, { models: { Member: members }, tables: { Member: { table: 'members', columns: own } } })(
       capturing,
