@@ -5,6 +5,7 @@ import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
 import { assertRecord } from '../../src/records/schema.ts'
+import { Placeholder } from './placeholder.ts'
 
 /** How the database calls its columns. */
 export interface ColumnOptions {
@@ -68,6 +69,7 @@ function guarding(record: MappedRecord, name: string): ValueTransformer {
   const refusal = () => (record.indexColumns.has(name) ? record.writtenIndex(name) : record.unencrypted(name))
   return {
     to(value: unknown) {
+      if (value instanceof Placeholder) return value.take()
       if (StoredValue.is(value)) return StoredValue.unwrap(value)
       if (value === undefined || (value === null && record.showsNull(name))) return value
       return new Unencrypted(refusal())

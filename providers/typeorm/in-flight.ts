@@ -1,4 +1,6 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import type { QueryRunner } from 'typeorm'
+import { Placeholder } from './placeholder.ts'
 
 type Entity = Record<string, unknown>
 
@@ -15,10 +17,15 @@ export interface Before {
 /** What entities held, and how many writes they are in: one entity may be in several at once. */
 const held = new WeakMap<Entity, { readonly before: Before; writes: number }>()
 
+/** In milliseconds: a query of whose end another subscriber lets nobody know must not hold up an error for ever. */
+const PATIENCE = 1_000
+
 /** What is being written by one query runner: entities of several records may be in one `save`. */
 export class InFlight {
   #pending = 0
   #waiting: (() => void)[] = []
+  #queries = 0
+  #ended: (() => void)[] = []
   /** In how many writes of this runner an entity is. */
   readonly #entities = new Map<Entity, number>()
 
@@ -31,6 +38,39 @@ export class InFlight {
   end(): void {
     if (--this.#pending > 0) return
     for (const go of this.#waiting.splice(0)) go()
+  }
+
+  /** Says that a query of this runner begins. */
+  beginQuery(): void {
+    this.#queries++
+  }
+
+  /** Says that it ended. */
+  endQuery(): void {
+    if (this.#queries > 0) this.#queries--
+    for (const go of this.#ended.splice(0)) go()
+  }
+
+  /**
+   * Rejects for an entity that cannot be encrypted, after the others of its statement have their values back. Those of other
+   * statements that were announced in the same turn go on: what they write is taken from them when their statement is made.
+   */
+  async fail(error: unknown): Promise<never> {
+    await nextTurn()
+    const patience = Date.now() + PATIENCE
+    // A statement behind the one that runs takes its values later.
+    while (this.#pending > 0 || (this.#queries > 0 && Date.now() < patience)) {
+      const wait = this.#pending > 0 ? this.#waiting : this.#ended
+      const over = new Promise<void>((resolve) => wait.push(resolve))
+      await (wait === this.#waiting ? over : Promise.race([over, delay(PATIENCE, undefined, { ref: false })]))
+      await nextTurn()
+    }
+    for (const [entity, writes] of this.#entities) {
+      if (isTaken(entity)) continue
+      this.#entities.delete(entity)
+      letGo(entity, writes)
+    }
+    throw error
   }
 
   /** Says what an entity held, until it is released. */
@@ -65,6 +105,12 @@ export class InFlight {
     if (this.#pending > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.undo()
   }
+}
+
+/** Whether the statement that writes an entity was made. */
+function isTaken(entity: Entity): boolean {
+  const { names = [] } = held.get(entity)?.before ?? {}
+  return names.some((name) => entity[name] instanceof Placeholder && entity[name].isTaken)
 }
 
 function letGo(entity: Entity, writes: number): void {

@@ -15,6 +15,7 @@ import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import { Unencrypted } from './columns.ts'
 import { type InFlight, inFlight, KEPT } from './in-flight.ts'
+import { Placeholder } from './placeholder.ts'
 
 type Entity = Record<string, unknown>
 
@@ -22,8 +23,8 @@ type Entity = Record<string, unknown>
 interface Announced {
   readonly entities: Entity[]
   readonly rows: AnyRow[]
-  /** Is there when all of them are encrypted. */
-  readonly done: Promise<void>
+  /** Is there when all of them are encrypted: why some could not be. */
+  readonly done: Promise<ReadonlyMap<AnyRow, unknown>>
 }
 
 /** Entities that one query loaded, and what is encrypted of them. */
@@ -107,10 +108,12 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
       inFlight(queryRunner).undo()
       throw error
     }
+    inFlight(queryRunner).beginQuery()
   }
 
   /** A write that fails leaves entities as the application knows them. */
   afterQuery({ success, queryRunner }: { success: boolean; queryRunner: QueryRunner }): void {
+    inFlight(queryRunner).endQuery()
     if (!success) inFlight(queryRunner).undo()
   }
 
@@ -155,13 +158,13 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     }
   }
 
-  /** Encrypts an entity for writing, with all that are announced with it. When that fails, all of them get their values back. */
+  /** Encrypts an entity for writing, with all that are announced with it. */
   #write(entity: Entity, flight: InFlight, rowOf: () => AnyRow): Promise<void> {
     let row: AnyRow
     try {
       row = rowOf()
     } catch (error) {
-      return flight.settle().then(() => Promise.reject(error))
+      return handled(flight.fail(error))
     }
     let announced = this.#announced.get(flight)
     if (announced === undefined) {
@@ -173,21 +176,32 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     }
     announced.entities.push(entity)
     announced.rows.push(row)
-    return announced.done
+    const { done } = announced
+    return handled(done.then((failed) => (failed.has(row) ? flight.fail(failed.get(row)) : undefined)))
   }
 
-  async #encrypt(flight: InFlight, entities: readonly Entity[], rows: readonly AnyRow[]): Promise<void> {
-    try {
-      await undefined // TypeORM announces the other entities in the same turn.
-      this.#announced.delete(flight)
-      const encrypted = await this.#record.cipher.encryptMany(rows)
+  async #encrypt(
+    flight: InFlight,
+    entities: readonly Entity[],
+    rows: readonly AnyRow[],
+  ): Promise<ReadonlyMap<AnyRow, unknown>> {
+    const { cipher } = this.#record
+    const failed = new Map<AnyRow, unknown>()
+    await undefined // TypeORM announces the other entities in the same turn.
+    this.#announced.delete(flight)
+    const encrypted = await cipher.encryptMany(rows).catch(() => undefined)
+    if (encrypted !== undefined) {
       for (const [at, entity] of entities.entries()) this.#replace(entity, encrypted[at] as AnyRow, flight)
-    } catch (error) {
-      flight.end()
-      await flight.settle()
-      throw error
+    } else {
+      // They may be of several statements, and a row that fails is the business of its own alone.
+      const settled = await Promise.allSettled(rows.map((row) => cipher.encryptMany([row])))
+      for (const [at, one] of settled.entries()) {
+        if (one.status === 'rejected') failed.set(rows[at] as AnyRow, one.reason)
+        else this.#replace(entities[at] as Entity, one.value[0] as AnyRow, flight)
+      }
     }
     flight.end()
+    return failed
   }
 
   /** What is to be encrypted of a changed entity. */
@@ -232,8 +246,14 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
       }
       values.push(entity[name])
       const value = encrypted[name]
-      entity[name] = value === null ? null : StoredValue.wrap(value as string)
+      entity[name] = value === null ? null : Placeholder.of(value as string)
     }
     flight.hold(entity, { names, values })
   }
+}
+
+/** TypeORM does not wait for it when another subscriber throws. */
+function handled(write: Promise<undefined>): Promise<void> {
+  write.catch(() => undefined)
+  return write
 }

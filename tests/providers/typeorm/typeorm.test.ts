@@ -109,6 +109,61 @@ function describeOwn(the: () => Case): void {
     })
   })
 
+  describe('writes of one query runner at the same time', () => {
+    const bad = () => ({ ...customer('acme', 2), visits: 'many' as never })
+
+    test('fail one by one: a row that cannot be encrypted is the business of its own statement', async () => {
+      const rows = [
+        customer('acme', 1),
+        bad(),
+        customer('acme', 3),
+        { ...customer('acme', 4), email: undefined as never },
+      ]
+      const given = rows.map((row) => ({ ...row }))
+      const results = await manager().transaction((inner) => {
+        return Promise.allSettled(given.map((row) => inner.insert(Customers, row)))
+      })
+      expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected'])
+      expect(results[1]).toMatchObject({ reason: refusal(/integer/) })
+      expect(results[3]).toMatchObject({ reason: refusal(/email is missing/) })
+      expect(given).toEqual(rows)
+      const found = await the().adapter.findMany('acme')
+      expect(found.map(plain)).toEqual([plain(rows[0] as object), plain(rows[2] as object)])
+    })
+
+    test('give the rows of the statement that failed their values back, and of no other', async () => {
+      const rows = [customer('acme', 1), bad(), customer('acme', 3)]
+      const others = [customer('globex', 4), customer('globex', 5)]
+      const given = { rows: rows.map((row) => ({ ...row })), others: others.map((row) => ({ ...row })) }
+      await manager().transaction(async (inner) => {
+        const parent = { ...given.others[0], orders: [{ ...order(others[0] as suite.Customer, 1) }] }
+        const failed = inner.insert(Customers, given.rows).catch((error: unknown) => {
+          expect(given.rows).toEqual(rows)
+          return error
+        })
+        const [error] = await Promise.all([
+          failed,
+          inner.save(Customers, parent),
+          inner.save(Customers, given.others[1] as object),
+        ])
+        expect(error).toEqual(refusal(/integer/))
+        expect(parent.email).toBe(others[0]?.email)
+      })
+      expect(await the().under.stored('orders')).toHaveLength(1)
+      expect((await the().adapter.findMany('globex')).map(plain)).toEqual(others.map(plain))
+      expect(await the().adapter.findMany('acme')).toEqual([])
+    })
+
+    test('and of two tenants never mix', async () => {
+      const rows = Array.from({ length: 20 }, (_, at) => customer(at % 2 === 0 ? 'acme' : 'globex', at))
+      await manager().transaction((inner) => Promise.all(rows.map((row) => inner.save(Customers, { ...row }))))
+      for (const orgId of ['acme', 'globex']) {
+        const own = rows.filter((row) => row.orgId === orgId)
+        expect((await the().adapter.findMany(orgId)).map(plain)).toEqual(own.map(plain))
+      }
+    })
+  })
+
   describe('a query builder', () => {
     const select = () => manager().createQueryBuilder(Customers, 'c')
     const attempts: Record<string, [() => Promise<unknown>, RegExp]> = {
