@@ -138,7 +138,7 @@ export interface KeyStoreTables {
 
 /**
  * Keeps key records and the key log. It decides nothing and checks nothing but the conditions of `commit`, which must
- * hold against every other process. Prove yours with `keyStoreConformance` from `strongroom/testing`.
+ * hold against every other process. A call with no list, query or commit is refused with a TypeError. Prove yours with `keyStoreConformance` from `strongroom/testing`.
  */
 export interface KeyStore {
   /** What kind of store this is, for people. */

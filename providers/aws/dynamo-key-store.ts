@@ -10,6 +10,7 @@ import type {
   KeyRecord,
   KeyStore,
 } from '../../src/key-store.ts'
+import { checkedKeyStore } from '../../src/key-store-checks.ts'
 import { connectDynamo, type DynamoClient, dynamoError } from './dynamo-client.ts'
 import { commitTo } from './dynamo-commit.ts'
 import { ensureTable } from './dynamo-create-table.ts'
@@ -41,7 +42,6 @@ export interface DynamoKeyStoreOptions extends AwsConnection {
 const MAX_COMMIT = 49
 const CLIENT_METHODS = ['batchGetItem', 'query', 'transactWriteItems', 'describeTable', 'createTable']
 const MAX_READ = 1000
-const CONTRACT_MAX_COMMIT = 10_000
 const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/
 const ACTIVE_ROUNDS = 12
 const MAX_PAUSE_MS = 1000
@@ -87,8 +87,7 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
   }
 
   async function get(ids: readonly string[]): Promise<KeyRecord[]> {
-    bound('ids', ids.length, 0, MAX_READ)
-    const keys = [...new Set(ids)].filter((id) => id !== '').map((id) => itemKey(RECORDS, id))
+    const keys = ids.filter((id) => id !== '').map((id) => itemKey(RECORDS, id))
     return (await getItems(call, table, keys)).map(parseRecord)
   }
 
@@ -101,15 +100,14 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
     return found.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
-  return {
+  return checkedKeyStore<KeyStore>({
     name: `dynamodb ${table}`,
     maxCommit: MAX_COMMIT,
     get,
 
     async findActive(purpose: KeyPurpose, scopes: readonly string[]): Promise<KeyRecord[]> {
-      bound('scopes', scopes.length, 0, MAX_READ)
       const found: KeyRecord[] = []
-      let sorts = [...new Set(scopes)].map((scope) => scopeSort(purpose, scope))
+      let sorts = scopes.map((scope) => scopeSort(purpose, scope))
       // Scope and record are read one after the other: what a commit changed in between is read again.
       for (let round = 0; sorts.length > 0; round++) {
         if (round === ACTIVE_ROUNDS) {
@@ -135,7 +133,6 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
     },
 
     async list(query: KeyQuery): Promise<KeyRecord[]> {
-      bound('limit', query.limit, 1, MAX_READ)
       const { purpose, state, scope, parent, scopePrefix, after = '', limit } = query
       if (purpose !== undefined && scope !== undefined) {
         const records = await inScope(purpose, scope)
@@ -156,23 +153,18 @@ export function dynamoKeyStore(options: DynamoKeyStoreOptions): KeyStore {
     },
 
     async commit(commit: KeyCommit): Promise<CommitResult> {
-      bound('puts', commit.puts.length, 0, CONTRACT_MAX_COMMIT)
-      if (new Set(commit.puts.map(({ record }) => record.id)).size < commit.puts.length) {
-        throw new InvalidInputError('a commit must write each record once')
-      }
       return commitTo(call, table, commit)
     },
 
     async log(after: number, limit: number): Promise<KeyLogEntry[]> {
-      if (limit < 1) return []
-      return (await queryItems(call, table, LOG, logSort(Math.max(0, after)), limit)).map(parseEntry)
+      return (await queryItems(call, table, LOG, logSort(after), limit)).map(parseEntry)
     },
 
     async close(): Promise<void> {
       closed = true
       if (options.client === undefined) await connected?.then((own) => own.destroy?.()).catch(() => undefined)
     },
-  }
+  })
 }
 
 function matches(record: KeyRecord, { state, parent, scopePrefix = '' }: KeyQuery): boolean {
@@ -181,10 +173,4 @@ function matches(record: KeyRecord, { state, parent, scopePrefix = '' }: KeyQuer
     (parent === undefined || record.parent === parent) &&
     record.scope.startsWith(scopePrefix)
   )
-}
-
-function bound(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidInputError(`${name} must be ${min} to ${max}, received ${value}`)
-  }
 }

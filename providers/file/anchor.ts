@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { assertFilled, assertObject } from '../../src/bytes.ts'
 import { KeyStoreError } from '../../src/errors.ts'
 import type { KeyLogAnchor, KeyLogHead } from '../../src/key-store.ts'
+import { checkedAnchor } from '../../src/key-store-checks.ts'
 import { createFile } from './create-file.ts'
 import { replaceFile } from './replace-file.ts'
 
@@ -34,7 +35,7 @@ export function fileAnchor(options: { readonly path: string }): KeyLogAnchor {
     return head
   }
 
-  return {
+  return checkedAnchor({
     read,
     async write(head) {
       const content = Buffer.from(`${JSON.stringify({ seq: head.seq, hash: head.hash })}\n`, 'utf8')
@@ -42,7 +43,7 @@ export function fileAnchor(options: { readonly path: string }): KeyLogAnchor {
       const isNewer = async () => ((await read())?.seq ?? 0) < head.seq
       if (await isNewer()) await replaceFile(path, [content], isNewer, () => {})
     },
-  }
+  })
 }
 
 function parse(text: string): KeyLogHead | undefined {

@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { assertFilled, assertObject, assertWhole } from '../../src/bytes.ts'
-import { ClosedError, InvalidInputError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
+import { ClosedError, KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { CommitResult, KeyCommit, KeyStore } from '../../src/key-store.ts'
+import { checkedKeyStore } from '../../src/key-store-checks.ts'
 import { KeyTable } from '../memory/key-table.ts'
 import { takeLock } from './lock.ts'
-import { isKeyRecord, isLogEntry } from './record-shape.ts'
 import { replaceFile } from './replace-file.ts'
 import { encodeStore, MAX_FILE_BYTES, parseStore } from './store-file.ts'
 
@@ -44,7 +44,7 @@ export function fileKeyStore(options: FileKeyStoreOptions, step: (name: string) 
   let closed = false
   let queue: Promise<unknown> = Promise.resolve()
 
-  return {
+  return checkedKeyStore<KeyStore>({
     name: 'file',
     get: async (ids) => current().table.get(ids),
     findActive: async (purpose, scopes) => current().table.findActive(purpose, scopes),
@@ -60,7 +60,7 @@ export function fileKeyStore(options: FileKeyStoreOptions, step: (name: string) 
       closed = true
       forget()
     },
-  }
+  })
 
   function current(): Version {
     if (closed) throw new ClosedError('the key store')
@@ -76,7 +76,6 @@ export function fileKeyStore(options: FileKeyStoreOptions, step: (name: string) 
   }
 
   async function write(commit: KeyCommit): Promise<CommitResult> {
-    checkShape(commit)
     const early = current().table.conflictOf(commit)
     if (early !== undefined) return { written: false, conflict: early }
     try {
@@ -149,15 +148,6 @@ function isSame(descriptor: number, path: string): boolean {
   const loaded = fstatSync(descriptor, { bigint: true })
   const now = statSync(path, { bigint: true })
   return loaded.ino === now.ino && loaded.dev === now.dev && loaded.mtimeNs === now.mtimeNs && loaded.size === now.size
-}
-
-/** What could not be read again must not be written. */
-function checkShape({ puts, log }: KeyCommit): void {
-  const bad = puts.find(({ record }) => !isKeyRecord(record))
-  if (bad !== undefined) throw new InvalidInputError('a key record has a property of the wrong type or length')
-  if (log !== null && !isLogEntry(log, log.seq)) {
-    throw new InvalidInputError('a log entry has a property of the wrong type or length')
-  }
 }
 
 function checkSize(pieces: readonly Uint8Array[], path: string): void {

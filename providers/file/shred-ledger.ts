@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { assertFilled, assertObject, assertWhole } from '../../src/bytes.ts'
 import { KeyStoreError, StrongroomError } from '../../src/errors.ts'
 import type { ShredEntry, ShredLedger } from '../../src/key-store.ts'
+import { checkedShredLedger } from '../../src/key-store-checks.ts'
 import { takeLock } from './lock.ts'
 import { syncDirectory } from './replace-file.ts'
 import { lastLine, wholeLines } from './whole-lines.ts'
@@ -34,7 +35,7 @@ export function fileShredLedger(options: FileShredLedgerOptions, step: (name: st
   /** Where the entry behind the last that was read begins, so that page after page reads the file once. */
   let mark = { after: 0, at: 0 }
 
-  return {
+  return checkedShredLedger({
     name: 'file',
     read: (after, limit) =>
       attempt(async () => {
@@ -66,7 +67,7 @@ export function fileShredLedger(options: FileShredLedgerOptions, step: (name: st
           await lock.release()
         }
       }),
-  }
+  })
 
   async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
     try {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import { isKeyRecord, isLogEntry } from '../../src/key-record-shape.ts'
 import type { KeyLogEntry, KeyRecord } from '../../src/key-store.ts'
-import { isKeyRecord, isLogEntry } from './record-shape.ts'
 
 /** The most that a key store file may hold, in bytes: about 300,000 keys. */
 export const MAX_FILE_BYTES = 256 * 1024 * 1024

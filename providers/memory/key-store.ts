@@ -1,4 +1,5 @@
 import type { KeyLogEntry, KeyRecord, KeyStore } from '../../src/key-store.ts'
+import { checkedKeyStore } from '../../src/key-store-checks.ts'
 import { copyEntry, copyRecord, KeyTable } from './key-table.ts'
 
 /** A key store in memory that can say how many keys it holds. */
@@ -15,7 +16,7 @@ export function memoryKeyStore(
   initial: { records?: readonly KeyRecord[]; log?: readonly KeyLogEntry[] } = {},
 ): MemoryKeyStore {
   const table = new KeyTable(initial.records?.map(copyRecord), initial.log?.map(copyEntry))
-  return {
+  return checkedKeyStore<MemoryKeyStore>({
     name: 'memory',
     get size() {
       return table.size
@@ -30,5 +31,5 @@ export function memoryKeyStore(
       table.apply(commit)
       return { written: true }
     },
-  }
+  })
 }

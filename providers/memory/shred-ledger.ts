@@ -1,9 +1,10 @@
 import type { ShredEntry, ShredLedger } from '../../src/key-store.ts'
+import { checkedShredLedger } from '../../src/key-store-checks.ts'
 
 /** A list of shredded keys that is gone with the process, for tests. */
 export function memoryShredLedger(): ShredLedger {
   const kept: ShredEntry[] = []
-  return {
+  return checkedShredLedger({
     name: 'memory',
     read: async (after, limit) => structuredClone(kept.slice(after, after + limit)),
     append: async (entries) => {
@@ -11,5 +12,5 @@ export function memoryShredLedger(): ShredLedger {
       kept.push(...structuredClone(entries))
       return true
     },
-  }
+  })
 }

@@ -10,8 +10,8 @@ import type {
   KeyRecord,
   KeyStore,
 } from '../../src/key-store.ts'
+import { checkedKeyStore } from '../../src/key-store-checks.ts'
 import { parseEntry, parseRecord, ROW_NAMES } from '../../src/sql/key-rows.ts'
-import { withLimits } from '../../src/sql/key-store-limits.ts'
 import { assertConnection, type Connected, connectMysql, type MysqlConnection } from './client.ts'
 import { commitTo } from './commit.ts'
 import { assertVersion, createKeyTables } from './create-tables.ts'
@@ -71,7 +71,7 @@ export function mysqlKeyStore(options: MysqlKeyStoreOptions): KeyStore {
   const read = (sql: string, values: unknown[]) =>
     call(({ pool }) => inSession(pool, { lockTimeoutMs }, (session) => readCommitted(session, sql, values)))
 
-  return withLimits({
+  return checkedKeyStore<KeyStore>({
     name: names.place,
 
     async get(ids: readonly string[]): Promise<KeyRecord[]> {

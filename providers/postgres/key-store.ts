@@ -9,8 +9,8 @@ import type {
   KeyRecord,
   KeyStore,
 } from '../../src/key-store.ts'
+import { checkedKeyStore } from '../../src/key-store-checks.ts'
 import { parseEntry, parseRecord } from '../../src/sql/key-rows.ts'
-import { withLimits } from '../../src/sql/key-store-limits.ts'
 import {
   assertConnection,
   type Connected,
@@ -71,7 +71,7 @@ export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
       (await pool.query(`select ${RECORD_COLUMNS} from ${names.keys} as k ${sql}`, values)).rows.map(parseRecord),
     )
 
-  return withLimits({
+  return checkedKeyStore<KeyStore>({
     name: placeOf(names),
 
     async get(ids: readonly string[]): Promise<KeyRecord[]> {

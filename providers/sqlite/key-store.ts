@@ -9,8 +9,8 @@ import type {
   KeyRecord,
   KeyStore,
 } from '../../src/key-store.ts'
+import { checkedKeyStore } from '../../src/key-store-checks.ts'
 import { parseEntry, parseRecord, ROW_NAMES } from '../../src/sql/key-rows.ts'
-import { withLimits } from '../../src/sql/key-store-limits.ts'
 import { commitTo, isStorable } from './commit.ts'
 import { assertVersion, createKeyTables } from './create-tables.ts'
 import {
@@ -75,7 +75,7 @@ export function sqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
   const read = (work: (database: SqliteDatabase) => Row[]) =>
     call((database) => inTransaction(database, { mode: 'read', waitMs }, work))
 
-  return withLimits({
+  return checkedKeyStore<KeyStore>({
     name: names.place,
 
     async get(ids: readonly string[]): Promise<KeyRecord[]> {

@@ -144,7 +144,15 @@ export const commitPromises: Record<string, (harness: KeyStoreHarness) => Promis
     }))
     await assert.rejects(store.commit({ puts: more, log: null }), TypeError)
   },
+
+  'what is no commit is refused as the mistake of the caller, and nothing is written': async ({ store }) => {
+    for (const bad of NO_COMMITS) await assert.rejects(async () => store.commit(bad as never), TypeError)
+    assert.deepEqual(await contents(store), [[], []])
+  },
 }
+
+/** What calls of plain JavaScript give by mistake. */
+const NO_COMMITS = [undefined, null, 5, 'x', {}, { puts: null, log: null }, { puts: [null], log: null }]
 
 /** Fails unless the commit is refused for this reason and leaves everything as it was. */
 async function assertConflict(store: KeyStore, conflict: string | undefined, commit: KeyCommit): Promise<void> {

@@ -112,6 +112,14 @@ export const readPromises: Record<string, (harness: KeyStoreHarness) => Promise<
     await assert.rejects(store.list({ limit: 1.5 }), TypeError)
   },
 
+  'what is no list of ids or scopes and no query is refused as the mistake of the caller': async ({ store }) => {
+    for (const bad of [undefined, null, 5, {}]) {
+      await assert.rejects(async () => store.get(bad as never), TypeError)
+      await assert.rejects(async () => store.findActive('data', bad as never), TypeError)
+      await assert.rejects(async () => store.list(bad as never), TypeError)
+    }
+  },
+
   'list filters by every property, alone and together': async ({ store }) => {
     const root = sampleRecord({ purpose: 'root', parent: null })
     const records = [

@@ -19,6 +19,8 @@ const ORDER = [
   'kms.ts',
   'kms-checks.ts',
   'key-store.ts',
+  'key-record-shape.ts',
+  'key-store-checks.ts',
   'row-key.ts',
   'job.ts',
   'job-queue.ts',

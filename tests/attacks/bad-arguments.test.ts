@@ -6,7 +6,7 @@ import { encryptedTable, guardedLogger } from '../../providers/drizzle/index.ts'
 import { createKeyStoreFile, fileAnchor, fileKeyStore, fileShredLedger } from '../../providers/file/index.ts'
 import { gcpKms } from '../../providers/gcp/index.ts'
 import { decryptRows, matching, strongroomPlugin } from '../../providers/kysely/index.ts'
-import { memoryKeyStore, memoryKms } from '../../providers/memory/index.ts'
+import { memoryKeyStore, memoryKms, memoryShredLedger } from '../../providers/memory/index.ts'
 import * as mysql from '../../providers/mysql/index.ts'
 import { pgBossQueue } from '../../providers/pg-boss/index.ts'
 import { pkcs11Hsm } from '../../providers/pkcs11/index.ts'
@@ -18,6 +18,7 @@ import { encryptedAttributes } from '../../providers/sequelize/index.ts'
 import { createKeyFile, recoveryKms, sealedBoxKms, sodiumKms } from '../../providers/sodium/index.ts'
 import * as sqlite from '../../providers/sqlite/index.ts'
 import { faulty } from '../../providers/testing/index.ts'
+import { sampleEntry, sampleRecord } from '../../providers/testing/sample-records.ts'
 import { entityColumns } from '../../providers/typeorm/index.ts'
 import { vaultTransit } from '../../providers/vault/index.ts'
 import * as web from '../../providers/web/index.ts'
@@ -561,6 +562,94 @@ describe('a provider of keys', () => {
   )
 })
 
+describe('a store of keys, called directly', () => {
+  const put = { record: sampleRecord(), replaces: null }
+  const entry = sampleEntry(1)
+  const texts = [undefined, ...notLists, [5], [null], ['\ud800'], Array(1), Array(1001).fill('x')]
+  const numbers = [undefined, null, '5', 5n, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, {}]
+  const queries = [
+    undefined,
+    ...notObjects,
+    ...[undefined, null, 'x', '5', 0, 1001, 1.5, Number.NaN].map((limit) => ({ limit })),
+    ...['purpose', 'state', 'scope', 'scopePrefix', 'parent', 'after'].flatMap((name) =>
+      [null, 5, {}, '\ud800'].map((bad) => ({ limit: 5, [name]: bad })),
+    ),
+  ]
+  const changed = (whole: object) =>
+    Object.keys(whole).flatMap((name) => [undefined, 5n, {}, '\ud800'].map((bad) => ({ ...whole, [name]: bad })))
+  const commits = [
+    undefined,
+    ...notObjects,
+    {},
+    ...[undefined, ...notLists, [null], Array(1), [{}], [put, put]].map((puts) => ({ puts, log: null })),
+    ...[undefined, '1', -1, 1.5].map((replaces) => ({ puts: [{ ...put, replaces }], log: null })),
+    ...changed(put.record).map((record) => ({ puts: [{ record, replaces: null }], log: null })),
+    { puts: [{ record: { ...put.record, wraps: Array(1) }, replaces: null }], log: null },
+    ...[undefined, ...notObjects.slice(1), ...changed(entry)].map((log) => ({ puts: [put], log })),
+  ]
+  const stores: readonly api.KeyStore[] = [
+    memoryKeyStore(),
+    fileKeyStore({ path: '/nowhere/keys' }),
+    postgres.postgresKeyStore({ pool: { connect: touched, query: touched } as never }),
+    mysql.mysqlKeyStore({ pool: { getConnection: touched } as never }),
+    sqlite.sqliteKeyStore({ database: { prepare: touched, exec: touched } as never }),
+    dynamoKeyStore({
+      tableName: 'keys',
+      client: Object.fromEntries(
+        ['batchGetItem', 'query', 'transactWriteItems', 'describeTable', 'createTable'].map((name) => [name, touched]),
+      ) as never,
+    }),
+  ]
+
+  test.each(stores.map((store) => [store.name, store] as const))(
+    '%s refuses what is no id, scope, query, page and commit before any work',
+    async (_, store) => {
+      const { get, findActive, list, commit, log } = store
+      const calls = [
+        ...texts.flatMap((bad) => [() => get(bad as Bad), () => findActive('data', bad as Bad)]),
+        ...[undefined, ...notMethods, 'dat', 'toString'].map((bad) => () => findActive(bad as Bad, [])),
+        ...queries.map((bad) => () => list(bad as Bad)),
+        ...numbers.flatMap((bad) => [() => log(bad as Bad, 5), () => log(0, bad as Bad)]),
+        ...commits.map((bad) => () => commit(bad as Bad)),
+      ]
+      for (const call of calls) await expect(call(), String(call)).rejects.toThrow(api.InvalidInputError)
+    },
+  )
+
+  test('and nothing of it is written', async () => {
+    const store = memoryKeyStore()
+    for (const bad of commits) await store.commit(bad as Bad).catch(() => {})
+    expect(store.size).toBe(0)
+    expect(await store.log(0, 10)).toEqual([])
+    expect(await store.commit({ puts: [put], log: entry })).toEqual({ written: true })
+  })
+
+  test('a ledger of shredded keys and an anchor refuse the same', async () => {
+    const hex = '0'.repeat(64)
+    const shredded = { seq: 1, at: 'now', store: 's', keyId: hex.slice(32), proof: hex, previous: hex, hash: hex }
+    const entries = [
+      undefined,
+      ...notLists,
+      [null],
+      Array(1),
+      [{}],
+      [shredded, shredded],
+      ...changed(shredded).map((e) => [e]),
+    ]
+    for (const ledger of [memoryShredLedger(), fileShredLedger({ path: '/nowhere/shredded' })]) {
+      const calls = [
+        ...numbers.flatMap((bad) => [() => ledger.read(bad as Bad, 5), () => ledger.read(0, bad as Bad)]),
+        ...entries.map((bad) => () => ledger.append(bad as Bad)),
+      ]
+      for (const call of calls) await expect(call(), String(call)).rejects.toThrow(api.InvalidInputError)
+    }
+    const anchor = fileAnchor({ path: '/nowhere/anchor' })
+    for (const bad of [undefined, ...notObjects, {}, ...changed({ seq: 1, hash: hex }), { seq: 0, hash: hex }]) {
+      await expect(anchor.write(bad as Bad)).rejects.toThrow(api.InvalidInputError)
+    }
+  })
+})
+
 test('what is no text is a password hash of no other system, and throws nothing', () => {
   const schemes = [
     ...api.legacySchemes,
@@ -574,6 +663,10 @@ test('what is no text is a password hash of no other system, and throws nothing'
   }
 })
 
+/** Stands for what must not be reached. */
+function touched(): never {
+  throw new Error('work was begun')
+}
 function config() {
   return { name: 'x', kms, store: memoryKeyStore() }
 }

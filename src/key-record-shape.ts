@@ -1,4 +1,11 @@
-import { KEY_PURPOSES, KEY_STATES, type KeyLogEntry, type KeyRecord } from '../../src/key-store.ts'
+import {
+  KEY_PURPOSES,
+  KEY_STATES,
+  type KeyLogEntry,
+  type KeyLogHead,
+  type KeyRecord,
+  type ShredEntry,
+} from './key-store.ts'
 
 /** Whether a value has the shape of a key record, with every length bounded. What it says is not trusted: see its MAC. */
 export function isKeyRecord(value: unknown): value is KeyRecord {
@@ -23,11 +30,12 @@ export function isKeyRecord(value: unknown): value is KeyRecord {
   )
 }
 
-/** Whether a value has the shape of the log entry with this number. */
-export function isLogEntry(value: unknown, seq: number): value is KeyLogEntry {
+/** Whether a value has the shape of a log entry, with this number where one is given. */
+export function isLogEntry(value: unknown, seq?: number): value is KeyLogEntry {
   if (!isObject(value)) return false
   return (
-    value.seq === seq &&
+    isCount(value.seq, 1) &&
+    (seq === undefined || value.seq === seq) &&
     isText(value.at, 64) &&
     isText(value.action, 256) &&
     isList(value.changes, 10_000, isChange) &&
@@ -38,6 +46,27 @@ export function isLogEntry(value: unknown, seq: number): value is KeyLogEntry {
   )
 }
 
+/** Whether a value has the shape of the end of a key log. */
+export function isLogHead(value: unknown): value is KeyLogHead {
+  return isObject(value) && isCount(value.seq, 1) && isHex(value.hash, 64)
+}
+
+/** Whether a value has the shape of an entry of a shred ledger. */
+export function isShredEntry(value: unknown): value is ShredEntry {
+  if (!isObject(value)) return false
+  return (
+    isCount(value.seq, 1) &&
+    isText(value.at, 64) &&
+    isText(value.store, MAX_LEDGER_TEXT) &&
+    isHex(value.keyId, 32) &&
+    isHex(value.proof, 64) &&
+    isHex(value.previous, 64) &&
+    isHex(value.hash, 64)
+  )
+}
+
+/** The ledger of a file reads lines of any length, and what made one decides how long its name may be. */
+const MAX_LEDGER_TEXT = 1024 * 1024
 const PURPOSES = new Set<unknown>(KEY_PURPOSES)
 const STATES = new Set<unknown>(KEY_STATES)
 
@@ -60,11 +89,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isList(value: unknown, most: number, isItem: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.length <= most && value.every(isItem)
+  // Array.from, because every skips the holes.
+  return Array.isArray(value) && value.length <= most && Array.from(value).every(isItem)
 }
 
 function isText(value: unknown, most: number): boolean {
-  return typeof value === 'string' && value.length <= most
+  return typeof value === 'string' && value.length <= most && value.isWellFormed()
 }
 
 function isHex(value: unknown, length: number): boolean {
