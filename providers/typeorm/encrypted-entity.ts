@@ -1,7 +1,7 @@
 import type { DataSource, EntityManager, EntityTarget, FindManyOptions, FindOptionsWhere, ObjectLiteral } from 'typeorm'
 import { In } from 'typeorm'
 import { assertMethods } from '../../src/bytes.ts'
-import { InvalidInputError } from '../../src/errors.ts'
+import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { limited } from '../../src/mapping/query-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
@@ -16,6 +16,24 @@ import type {
 } from '../../src/records/record-types.ts'
 import { EncryptingSubscriber } from './subscriber.ts'
 
+/** The types of data sources whose drivers announce every statement before it runs. */
+const ANNOUNCING: ReadonlySet<string> = new Set([
+  'better-sqlite3',
+  'cockroachdb',
+  'cordova',
+  'expo',
+  'mariadb',
+  'mssql',
+  'mysql',
+  'oracle',
+  'postgres',
+  'react-native',
+  'sap',
+  'spanner',
+  'sqlite',
+  'sqljs',
+])
+
 /**
  * Makes an entity encrypted: from now on its data source encrypts what it saves and inserts, and decrypts what it loads.
  *
@@ -23,7 +41,8 @@ import { EncryptingSubscriber } from './subscriber.ts'
  * @param entity made with `entityColumns(record)`; its properties are the names in the record
  * @param cipher of the record, `room.records.customers`
  * @returns what TypeORM cannot do by itself
- * @throws ConfigError, InvalidInputError when entity and record do not fit
+ * @throws ConfigError, InvalidInputError when entity and record do not fit; ConfigError for a driver that does not announce
+ * its statements
  */
 export function encryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>(
   dataSource: DataSource,
@@ -31,6 +50,10 @@ export function encryptedEntity<Of extends ObjectLiteral, Schema extends AnyReco
   cipher: AnyCipher & { readonly schema: Schema },
 ): EncryptedEntity<Of, Schema> {
   assertMethods(dataSource, ['getMetadata'], 'dataSource')
+  const { type } = dataSource.options
+  if (!ANNOUNCING.has(type)) {
+    throw new ConfigError(`TypeORM's driver ${type} does not announce statements, so they could pass the encryption`)
+  }
   const record = new MappedRecord(cipher)
   const subscriber = new EncryptingSubscriber(dataSource, dataSource.getMetadata(entity), record)
   return new EncryptedEntity(entity, record, subscriber)

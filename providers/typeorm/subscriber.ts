@@ -16,6 +16,7 @@ import { StoredValue } from '../../src/mapping/stored-value.ts'
 import { Unencrypted } from './columns.ts'
 import { type InFlight, inFlight, KEPT } from './in-flight.ts'
 import { Placeholder } from './placeholder.ts'
+import { StatementGuard } from './statement-guard.ts'
 
 type Entity = Record<string, unknown>
 
@@ -35,11 +36,12 @@ interface Loaded {
   readonly done: Promise<void>
 }
 
-/** Encrypts entities before TypeORM writes them, decrypts those it loads, and reads every statement before it runs. */
+/** Encrypts entities before TypeORM writes them, decrypts those it loads, and has every statement read before it runs. */
 export class EncryptingSubscriber implements EntitySubscriberInterface {
   readonly #record: MappedRecord
   readonly #metadata: EntityMetadata
   readonly #named: NamedTable
+  readonly #guard: StatementGuard
   /** Entities that queries load in this turn, to be decrypted together. */
   readonly #loaded = new Map<QueryRunner | undefined, Loaded>()
   /** Entities that are announced in this turn, to be encrypted together. */
@@ -56,6 +58,8 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     }
     const undeclared = columns.find(([name]) => !record.isDeclared(name) && !record.indexColumns.has(name))
     if (undeclared !== undefined) throw record.undeclared(undeclared[0])
+    this.#guard = StatementGuard.of(dataSource)
+    this.#guard.add((query, parameters) => this.#assertQuery(query, parameters))
     dataSource.subscribers.push(this)
   }
 
@@ -102,17 +106,13 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   }
 
   beforeQuery({ query, parameters, queryRunner }: BeforeQueryEvent): void {
-    try {
-      this.#assertQuery(query, Array.isArray(parameters) ? parameters : [])
-    } catch (error) {
-      inFlight(queryRunner).undo()
-      throw error
-    }
+    this.#guard.assert(query, parameters, queryRunner)
     inFlight(queryRunner).beginQuery()
   }
 
   /** A write that fails leaves entities as the application knows them. */
   afterQuery({ success, queryRunner }: { success: boolean; queryRunner: QueryRunner }): void {
+    this.#guard.forget(queryRunner)
     inFlight(queryRunner).endQuery()
     if (!success) inFlight(queryRunner).undo()
   }

@@ -1,6 +1,7 @@
 import { DataSource, type DataSourceOptions, type EntityManager, EntitySchema } from 'typeorm'
 import { encryptedEntity, entityColumns } from '../../providers/typeorm/index.ts'
 import type { AdapterHarness, AdapterQueries } from './harness.ts'
+import { PostgresQueryStream } from './postgres-query-stream.ts'
 import * as suite from './records.ts'
 
 type CustomerRow = suite.Customer & { readonly orders?: suite.Order[] }
@@ -56,6 +57,7 @@ export async function typeormHarness(
 ): Promise<AdapterHarness & { readonly source: DataSource }> {
   const source = await new DataSource(options).initialize()
   const isPostgres = options.type === 'postgres'
+  if (isPostgres) Object.assign(source.driver, { loadStreamDependency: () => PostgresQueryStream })
   const all = `select * from customers where ${source.driver.escape('orgId')} = ${isPostgres ? '$1' : '?'}`
   const next = NEXT_ORDER_ID[options.type as keyof typeof NEXT_ORDER_ID]
   const sealed = encryptedEntity(source, Customers, room.records.customers)

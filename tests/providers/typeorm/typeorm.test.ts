@@ -1,5 +1,8 @@
-import type { DataSource } from 'typeorm'
+import type pg from 'pg'
+import type { BeforeQueryEvent, DataSource, QueryRunner } from 'typeorm'
 import { describe, expect, test } from 'vitest'
+import { encryptedEntity } from '../../../providers/typeorm/index.ts'
+import { ConfigError } from '../../../src/errors.ts'
 import type { Case } from '../../adapters/case.ts'
 import { describeAdapter } from '../../adapters/conformance.ts'
 import { TYPEORM } from '../../adapters/differences.ts'
@@ -292,4 +295,110 @@ function describeOwn(the: () => Case): void {
       await run('delete from customers')
     })
   })
+
+  describe('stream()', () => {
+    const refusals: [string, () => Promise<unknown>][] = [
+      ['a write of plaintext', () => withRunner((runner) => runner.stream(`update customers set email = 'plain'`))],
+      [
+        'a write of a parameter',
+        () => withRunner((runner) => runner.stream('update customers set email = $1', ['plain'])),
+      ],
+      [
+        'an order by an encrypted column',
+        () => manager().createQueryBuilder(Customers, 'c').orderBy('c.name').stream(),
+      ],
+      [
+        'a comparison with an encrypted column',
+        () => manager().createQueryBuilder(Customers, 'c').where('c.name = :name', { name: 'x' }).stream(),
+      ],
+    ]
+    for (const [name, attempt] of refusals) {
+      test(`refuses ${name}`, async () => {
+        await the().adapter.create(customer('acme', 1))
+        await expect(attempt()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+        await expect(attempt()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+      })
+    }
+
+    test('that is refused gives its connection back', async () => {
+      const { master: pool } = (sources[0] as DataSource).driver as unknown as { readonly master: pg.Pool }
+      for (let tries = 0; tries < 15; tries++) {
+        const query = manager().createQueryBuilder(Customers, 'c').orderBy('c.name')
+        await expect(query.stream()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+      }
+      await the().adapter.create(customer('acme', 1))
+      await expect.poll(() => pool.idleCount).toBe(pool.totalCount)
+    })
+
+    test('that is refused in a transaction leaves it to go on', async () => {
+      await manager().transaction(async (inner) => {
+        await expect(inner.createQueryBuilder(Customers, 'c').orderBy('c.name').stream()).rejects.toThrow(
+          refusal(/order/),
+        )
+        await inner.insert(Customers, customer('acme', 1))
+      })
+      expect(await the().adapter.findMany('acme')).toHaveLength(1)
+    })
+  })
+
+  describe('the logger of the data source', () => {
+    class OwnLogger {
+      readonly #queries: string[] = []
+      logQuery(query: string) {
+        this.#queries.push(query)
+      }
+      logQueryError() {}
+      logQuerySlow() {}
+      logSchemaBuild() {}
+      logMigration() {}
+      log() {}
+      get queries(): readonly string[] {
+        return this.#queries
+      }
+      count() {
+        return this.#queries.length
+      }
+    }
+
+    test('is told of what runs and not of what is refused, also one that is set later', async () => {
+      const source = sources[0] as DataSource
+      const own = new OwnLogger()
+      source.setOptions({ logger: own })
+      await source.query('select 1')
+      await expect(source.query(`update customers set email = 'plain'`)).rejects.toThrow(refusal(/./))
+      const attempt = withRunner((runner) => runner.stream(`update customers set email = 'plain'`))
+      await expect(attempt).rejects.toThrow(refusal(/./))
+      expect(own.queries).toEqual(['select 1'])
+      const seen = source.logger as unknown as OwnLogger
+      expect([seen.count(), seen.queries, seen instanceof OwnLogger]).toEqual([1, ['select 1'], true])
+    })
+  })
+
+  test('parameters that another subscriber changes are read again', async () => {
+    const source = sources[0] as DataSource
+    const change = {
+      beforeQuery({ parameters }: BeforeQueryEvent) {
+        if (Array.isArray(parameters)) parameters[0] = 'plain'
+      },
+    }
+    source.subscribers.unshift(change)
+    const attempt = source.query('update customers set "birthDate" = $1', [null])
+    await expect(attempt).rejects.toThrow(refusal(/birthDate/))
+  })
+
+  describe('a driver that does not announce its statements', () => {
+    for (const type of ['aurora-mysql', 'aurora-postgres', 'capacitor', 'nativescript', 'mongodb', 'unheard-of']) {
+      test(`is refused: ${type}`, () => {
+        const source = Object.create(sources[0] as DataSource, { options: { value: { type } } }) as DataSource
+        const attempt = () => encryptedEntity(source, Customers, {} as never)
+        expect(attempt).toThrow(ConfigError)
+        expect(attempt).toThrow(type)
+      })
+    }
+  })
+
+  function withRunner<Result>(use: (runner: QueryRunner) => Promise<Result>): Promise<Result> {
+    const runner = (sources[0] as DataSource).createQueryRunner()
+    return use(runner).finally(() => runner.release())
+  }
 }
