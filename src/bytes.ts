@@ -18,8 +18,9 @@ export {
   describe,
 } from './checks.ts'
 
-/** The same memory seen as a Buffer, without a copy. */
+/** The same memory seen as a Buffer, without a copy. Nothing where the memory was transferred: of that no view can be made. */
 export function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes.byteLength === 0) return Buffer.alloc(0)
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 

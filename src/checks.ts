@@ -13,10 +13,22 @@ export function describe(value: unknown): string {
   return value === undefined ? 'undefined' : `a ${typeof value}`
 }
 
-/** Refuses anything but a `Uint8Array` (a `Buffer` is one). @throws InvalidInputError */
+/** Refuses anything but a `Uint8Array` (a `Buffer` is one) that still has its memory. @throws InvalidInputError */
 export function assertBytes(value: unknown, name: string): asserts value is Uint8Array {
   if (!(value instanceof Uint8Array))
     throw new InvalidInputError(`${name} must be a Uint8Array, received ${describe(value)}`)
+  if (value.byteLength === 0 && isDetached(value)) {
+    throw new InvalidInputError(`${name} has no memory any more: it was transferred to somebody else`)
+  }
+}
+
+/** `detached` is not in every engine; a view of what is gone cannot be made in any. */
+function isDetached({ buffer }: Uint8Array): boolean {
+  try {
+    return new Uint8Array(buffer).byteLength < 0
+  } catch {
+    return true
+  }
 }
 
 /** Refuses anything but a well-formed string: a lone surrogate has no UTF-8 form, so two texts would share one. @throws InvalidInputError */
@@ -62,9 +74,12 @@ export function assertOptions(value: unknown, name: string): asserts value is ob
   if (value !== undefined) assertObject(value, name)
 }
 
-/** Refuses anything but an array. @throws InvalidInputError */
+/** Refuses anything but an array without holes, which some loops would see and others not. @throws InvalidInputError */
 export function assertArray(value: unknown, name: string): asserts value is readonly unknown[] {
   if (!Array.isArray(value)) throw new InvalidInputError(`${name} must be an array, received ${describe(value)}`)
+  for (let at = 0; at < value.length; at++) {
+    if (!(at in value)) throw new InvalidInputError(`${name} must have no holes, as there is one at ${at}`)
+  }
 }
 
 /** Refuses anything but a function. @throws InvalidInputError */

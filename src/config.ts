@@ -1,8 +1,9 @@
-import { assertCallback, assertOptions, describe } from './bytes.ts'
+import { assertCallback, assertFilled, assertOptions, describe } from './bytes.ts'
 import { ConfigError, InvalidInputError } from './errors.ts'
 import type { StrongroomEvent } from './events.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { KeyLogAnchor, KeyStore, ShredLedger } from './key-store.ts'
+import { assertKeyring } from './keys/keyring-bounds.ts'
 import { assertGroupOptions, type KmsGroupOptions } from './keys/kms-group.ts'
 import type { KmsProvider } from './kms.ts'
 import { type ReuseLimits, reuseLimits } from './messages/data-key-cache.ts'
@@ -11,8 +12,10 @@ import type { PasswordHasher } from './passwords/password-hasher.ts'
 import type { PepperMode } from './passwords/pepper.ts'
 import type { AnyRecord } from './records/record-types.ts'
 import { assertRecord } from './records/schema.ts'
+import { assertBackups, assertDays } from './rotation/days.ts'
 import type { BackupPolicy } from './rotation/retire-checks.ts'
 import type { Table } from './table.ts'
+import { JOB_METHODS, TABLE_METHODS } from './table-shape.ts'
 
 /** How keys are kept in memory. */
 export interface KeyringConfig {
@@ -90,18 +93,23 @@ export function defineStrongroom<const Records extends Readonly<Record<string, A
     throw new ConfigError('kms must have a service beside the recovery key, which is in no machine and opens nothing')
   }
   assertGroupOptions({ ...config.resilience, providers: services })
+  for (const { name: called } of services) assertFilled(called, 'the name of a provider of kms')
   assertHas(store, ['get', 'findActive', 'list', 'commit', 'log'], 'store')
+  assertFilled(store.name, 'the name of store')
   if (config.anchor !== undefined) assertHas(config.anchor, ['read', 'write'], 'anchor')
   if (config.shredLedger !== undefined) assertHas(config.shredLedger, ['read', 'append'], 'shredLedger')
-  if (config.queue !== undefined) assertHas(config.queue, ['send', 'work'], 'queue')
+  if (config.shredLedger !== undefined) assertFilled(config.shredLedger.name, 'the name of shredLedger')
+  if (config.queue !== undefined) {
+    assertHas(config.queue, ['send', 'work'], 'queue')
+    assertFilled(config.queue.name, 'the name of queue')
+  }
   const tables = Object.values<AnyRecord>(records).map((record) => record.name)
   const twice = tables.find((table, at) => tables.indexOf(table) !== at)
   if (twice !== undefined) throw new ConfigError(`two records are called ${twice}: their data could be swapped`)
   assertTables(config.tables ?? {}, records)
   assertMigrations(config.migrations ?? {}, records)
   assertKeyring(config.keyring ?? {})
-  assertDays('backups.keepDays', config.backups?.keepDays)
-  assertDays('backups.keyStoreKeepDays', config.backups?.keyStoreKeepDays)
+  assertBackups(config.backups)
   assertDays('quarantineDays', config.quarantineDays)
   return config
 }
@@ -135,7 +143,8 @@ function assertHas(value: unknown, methods: readonly string[], what: string): vo
 function assertTables(declared: object, records: object): void {
   for (const [name, table] of Object.entries(declared)) {
     if (!Object.hasOwn(records, name)) throw new ConfigError(`tables.${name} has no record of that name in records`)
-    assertHas(table, ['describe', 'page', 'write', 'countHeads'], `tables.${name}`)
+    assertHas(table, TABLE_METHODS, `tables.${name}`)
+    assertHas((table as Table).jobs, JOB_METHODS, `jobs of tables.${name}`)
   }
 }
 
@@ -146,29 +155,5 @@ function assertMigrations(declared: Readonly<Record<string, Migration | undefine
     if (migration?.record !== record) {
       throw new ConfigError(`migrations.${name} must be made by defineMigration for the record ${name} of records`)
     }
-  }
-}
-
-function assertKeyring(options: KeyringConfig): void {
-  const bounds = {
-    ttl: [1_000, 86_400_000],
-    grace: [0, 604_800_000],
-    refreshInterval: [100, 3_600_000],
-    maxKeys: [1, 10_000_000],
-  }
-  for (const [option, [least, most]] of Object.entries(bounds) as [keyof KeyringConfig, [number, number]][]) {
-    const value = options[option]
-    if (value === undefined) continue
-    if (!Number.isFinite(value) || value < least || value > most) {
-      throw new ConfigError(`keyring.${option} must be a number from ${least} to ${most}`)
-    }
-  }
-}
-
-const MAX_DAYS = 3650
-
-function assertDays(option: string, days: number | undefined): void {
-  if (days !== undefined && !(Number.isFinite(days) && days >= 0 && days <= MAX_DAYS)) {
-    throw new ConfigError(`${option} must be a number of days from 0 to ${MAX_DAYS}`)
   }
 }

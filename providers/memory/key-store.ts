@@ -1,3 +1,4 @@
+import { assertObject } from '../../src/bytes.ts'
 import type { KeyLogEntry, KeyRecord, KeyStore } from '../../src/key-store.ts'
 import { checkedKeyStore } from '../../src/key-store-checks.ts'
 import { copyEntry, copyRecord, KeyTable } from './key-table.ts'
@@ -15,6 +16,7 @@ export interface MemoryKeyStore extends KeyStore {
 export function memoryKeyStore(
   initial: { records?: readonly KeyRecord[]; log?: readonly KeyLogEntry[] } = {},
 ): MemoryKeyStore {
+  assertObject(initial, 'what the store starts from')
   const table = new KeyTable(initial.records?.map(copyRecord), initial.log?.map(copyEntry))
   return checkedKeyStore<MemoryKeyStore>({
     name: 'memory',

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { assertBytes, assertObject, lengthPrefixed } from '../../src/bytes.ts'
+import { assertBytes, assertFilled, assertObject, lengthPrefixed } from '../../src/bytes.ts'
 import { encodeContext } from '../../src/crypto/context.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, Xaes256Gcm } from '../../src/crypto/xaes.ts'
@@ -32,11 +32,11 @@ export interface MemoryKms extends KmsProvider {
  */
 export function memoryKms(options: MemoryKmsOptions = {}): MemoryKms {
   assertObject(options, 'the options')
-  const key = options.key ?? randomBytes(KEY_LENGTH)
+  const { key = randomBytes(KEY_LENGTH), name = 'memory' } = options
   assertBytes(key, 'key')
-  const name = options.name ?? 'memory'
-  const keyId =
-    options.keyId ?? `memory-${createHash('sha256').update('memory').update(key).digest('hex').slice(0, 16)}`
+  const { keyId = `memory-${createHash('sha256').update('memory').update(key).digest('hex').slice(0, 16)}` } = options
+  assertFilled(name, 'name')
+  assertFilled(keyId, 'keyId')
   const aead = new Xaes256Gcm(key)
   const calls = { wrap: 0, unwrap: 0 }
   const aad = (call: KmsCall) => lengthPrefixed([name, keyId, encodeContext(call.context)])

@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer'
-import { asBuffer } from '../bytes.ts'
+import { asBuffer, assertBytes } from '../bytes.ts'
 import { PUBLIC_KEY_NAME } from '../crypto/context-pairs.ts'
 import { recipientsFor } from './detached.ts'
 import { parseHeader } from './header.ts'
@@ -30,6 +30,7 @@ export interface MessageSummary {
 
 /** Reads the header of a message and opens nothing. @throws DecryptionError when it is not the start of a message */
 export async function inspectMessage(message: Uint8Array | RangeSource): Promise<MessageSummary> {
+  if (message instanceof Uint8Array) assertBytes(message, 'message')
   const source = message instanceof Uint8Array ? bytesSource(asBuffer(message)) : message
   assertSource(source)
   const header = parseHeader(await readHeader(source, 0xffff), { maxRecipients: 0xffff, maxFrameLength: 0xffffffff })

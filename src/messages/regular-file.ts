@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { assertFilled } from '../bytes.ts'
+import { assertFilled, assertWhole } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { RangeSource } from './range.ts'
 
@@ -19,6 +19,9 @@ export function handleSource(file: FileHandle, size: number): RangeSource {
   return {
     size,
     async read(position, length) {
+      assertWhole(position, 'position', 0, Number.MAX_SAFE_INTEGER)
+      assertWhole(length, 'length', 0, Number.MAX_SAFE_INTEGER)
+      if (position + length > size) throw new DecryptionError()
       const bytes = new Uint8Array(length)
       let done = 0
       while (done < length) {

@@ -3,6 +3,7 @@ import { type JobCounts, type JobProgress, NO_COUNTS } from '../job.ts'
 import type { JobOptions } from '../rotation/job-options.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Table } from '../table.ts'
+import { assertTable } from '../table-shape.ts'
 import { assertMigration, type Migration } from './define-migration.ts'
 import { HeldJob } from './held-job.ts'
 import { assertAllowed, findMigrationJobs, type MigrationPhase, type MigrationStep } from './phase.ts'
@@ -18,7 +19,7 @@ export interface MigrationParts {
 /** Refuses what is no cipher, no table or no migration. @throws InvalidInputError */
 export function assertParts(parts: MigrationParts): void {
   assertObject(parts, 'the parts of a migration')
-  assertMethods(parts.table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertTable(parts.table)
   assertMethods(parts.cipher, ['decryptSettled', 'encryptSettled'], 'cipher')
   assertMigration(parts.migration)
 }

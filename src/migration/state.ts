@@ -1,7 +1,8 @@
-import { assertMethods, assertText } from '../bytes.ts'
+import { assertText, assertWhole } from '../bytes.ts'
 import { type JobCounts, NO_COUNTS } from '../job.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Table, TableDescription } from '../table.ts'
+import { assertTable } from '../table-shape.ts'
 import type { Migration } from './define-migration.ts'
 import { isSwapped } from './layout.ts'
 import { findMigrationJobs, isSwitchedPhase, type MigrationPhase, NEXT } from './phase.ts'
@@ -29,8 +30,9 @@ export async function migrationState(
   record: string,
   staleMs: number = STALE_MS,
 ): Promise<MigrationState> {
-  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertTable(table)
   assertText(record, 'record')
+  assertWhole(staleMs, 'staleMs', 1_000, 86_400_000)
   const { now } = await findMigrationJobs(table, record, staleMs)
   if (now === undefined) {
     return { record, phase: 'none', next: 'run begins', state: 'none', seenAt: null, counts: NO_COUNTS, aside: [] }

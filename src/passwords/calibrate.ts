@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { availableParallelism } from 'node:os'
-import { assertArray, assertOptions, assertWhole } from '../bytes.ts'
+import { assertArray, assertFunction, assertOptions, assertWhole } from '../bytes.ts'
 import { argon2Presets, isBelowFloor } from './argon2-parameters.ts'
 import { argon2Runner } from './argon2-runner.ts'
 import type { Argon2Engine } from './engine.ts'
@@ -60,6 +60,7 @@ export async function calibrateArgon2id(
   now: () => number = () => performance.now(),
 ): Promise<Calibration> {
   assertOptions(options, 'the options')
+  assertFunction(now, 'now')
   const { targetMs = 250, concurrency = availableParallelism(), memoryKiB: sizes = SIZES } = options
   assertWhole(targetMs, 'targetMs', 1, 60_000)
   assertWhole(concurrency, 'concurrency', 1, 256)

@@ -80,6 +80,7 @@ export function wordList(words: Iterable<string>, name = 'words'): PasswordBlock
   if (typeof (words as Partial<Iterable<string>> | null | undefined)?.[Symbol.iterator] !== 'function') {
     throw new InvalidInputError(`words must be a list of texts, received ${describe(words)}`)
   }
+  assertText(name, 'name')
   const folded = new Set([...words].map(fold))
   return { name, has: (password) => folded.has(fold(password)) }
 }

@@ -1,5 +1,4 @@
-import { describe } from '../bytes.ts'
-import { ConfigError, InvalidInputError } from '../errors.ts'
+import { ConfigError } from '../errors.ts'
 import { DEFAULT_PADDING, type Padding } from '../format/padding.ts'
 import type { ValueType } from '../format/typed-value.ts'
 import { planIndexes } from '../index/budget.ts'
@@ -87,15 +86,10 @@ export function compileRecord(schema: RecordSchema): CompiledRecord {
       binary: storage === 'binary',
       global: options.tenant === undefined || index.scope === 'global',
       nullTag: index.nulls !== 'null',
-      slow: assertSlow(name, column, index.slow),
+      slow: index.slow === true,
       warnAtRows: plans[at]?.warnAtRows,
     })),
   }
-}
-
-function assertSlow(record: string, column: string, slow: unknown): boolean {
-  if (slow === undefined || typeof slow === 'boolean') return slow === true
-  throw new InvalidInputError(`slow of index ${record}.${column} must be true or false, received ${describe(slow)}`)
 }
 
 interface DeclaredIndex {

@@ -334,6 +334,6 @@ function asRow(row: unknown): UnknownRow {
 }
 
 function asRows(rows: unknown): readonly UnknownRow[] {
-  if (!Array.isArray(rows)) throw new InvalidInputError(`rows must be an array, received ${describe(rows)}`)
+  assertArray(rows, 'rows')
   return rows.map(asRow)
 }

@@ -1,4 +1,13 @@
-import { assertDate, assertObject, assertText, describe } from '../bytes.ts'
+import {
+  assertArray,
+  assertDate,
+  assertFlag,
+  assertMethods,
+  assertObject,
+  assertText,
+  assertWhole,
+  describe,
+} from '../bytes.ts'
 import { ConfigError, InvalidInputError } from '../errors.ts'
 import { assertPadding } from '../format/padding.ts'
 import type { Field, FieldOptions, IndexOptions, Storage } from './field.ts'
@@ -115,6 +124,7 @@ function assertField(record: string, column: string, field: Field): void {
     }
     assertName(index.column, `an index column of ${where}`)
     assertIndexOptions(index, where)
+    assertTransform(index.transform, `transform of an index of ${where}`)
   }
   if (padding !== undefined) assertPadding(padding)
   if (!['encrypted', 'migrating', 'plaintext'].includes(state)) {
@@ -129,7 +139,14 @@ function assertField(record: string, column: string, field: Field): void {
 }
 
 /** What is compared with one word, so that another word would pass for the default. */
-function assertIndexOptions({ scope, nulls, unique }: Omit<IndexOptions, 'column'>, where: string): void {
+function assertIndexOptions(
+  { scope, nulls, unique, slow, rows, bits, distinct }: Omit<IndexOptions, 'column' | 'transform'>,
+  where: string,
+): void {
+  assertFlag(slow, `slow of an index of ${where}`)
+  for (const [option, value] of Object.entries({ rows, bits, distinct })) {
+    if (value !== undefined) assertWhole(value, `${option} of an index of ${where}`, 1, Number.MAX_SAFE_INTEGER)
+  }
   for (const [option, value, words] of [
     ['scope', scope, ['tenant', 'global']],
     ['nulls', nulls, ['random', 'null']],
@@ -142,6 +159,12 @@ function assertIndexOptions({ scope, nulls, unique }: Omit<IndexOptions, 'column
       )
     }
   }
+}
+
+/** What is no transform at all; whether it fits the field is found out with the record as a whole. */
+function assertTransform(transform: unknown, name: string): void {
+  if (transform === undefined || typeof transform === 'string') return
+  assertMethods(transform, ['apply'], name)
 }
 
 function assertStorage(where: string, storage: unknown): void {
@@ -158,6 +181,12 @@ function assertIdentity(record: string, fields: readonly string[], options: Reco
     assertName(column, `an index column of record ${record}`)
     assertObject(index, `the index ${column} of record ${record}`)
     assertIndexOptions(index, `record ${record}`)
+    assertArray(index.fields, `fields of the index ${column} of record ${record}`)
+    for (const field of index.fields) assertText(field, `each field of the index ${column} of record ${record}`)
+    if (index.transforms !== undefined)
+      assertArray(index.transforms, `transforms of the index ${column} of record ${record}`)
+    for (const one of index.transforms ?? [])
+      assertTransform(one, `each transform of the index ${column} of record ${record}`)
   }
   if (typeof unbound !== 'boolean') {
     throw new InvalidInputError(`unbound of record ${record} must be true or false, received ${describe(unbound)}`)

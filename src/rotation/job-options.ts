@@ -34,8 +34,8 @@ export type JobSettings = Omit<JobOptions, 'throttle'> & {
 const DEFAULT_BATCH = 500
 const DEFAULT_STALE_MS = 60_000
 
-/** @throws InvalidInputError when a number is out of its range or `onProgress` is no function */
-export function jobSettings(table: Table, options: JobOptions): JobSettings {
+/** The options of a job on a table, checked. @throws InvalidInputError when a number is out of its range or `onProgress` is no function */
+export function jobSettings(table: Pick<Table, 'lag'>, options: JobOptions): JobSettings {
   const { batch = DEFAULT_BATCH, staleMs = DEFAULT_STALE_MS } = options
   assertWhole(batch, 'batch', 1, 10_000)
   assertWhole(staleMs, 'staleMs', 1_000, 86_400_000)

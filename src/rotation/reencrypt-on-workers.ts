@@ -6,6 +6,7 @@ import type { JobQueue } from '../job-queue.ts'
 import type { RecordCipher } from '../records/record-cipher.ts'
 import type { AnyRecord } from '../records/record-types.ts'
 import type { Table } from '../table.ts'
+import { assertTable } from '../table-shape.ts'
 import { MAX_RANGES, planRanges, readRanges } from './ranges.ts'
 import { type ReencryptOptions, reencryptTable } from './reencrypt.ts'
 import type { JobReport } from './run-job.ts'
@@ -35,7 +36,7 @@ export async function reencryptOnWorkers<Schema extends AnyRecord>(
   options: ReencryptOnWorkersOptions = {},
 ): Promise<JobReport> {
   assertMethods(cipher, ['reencryptSettled'], 'cipher')
-  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertTable(table)
   assertMethods(queue, ['send', 'work'], 'queue')
   assertObject(options, 'the options')
   assertSignal(options.signal)

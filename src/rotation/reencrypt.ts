@@ -1,5 +1,5 @@
 import { assertMethods, assertObject, assertSignal } from '../bytes.ts'
-import type { AllowedState } from '../keys/states.ts'
+import { type AllowedState, assertAllowed } from '../keys/states.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { RecordCipher } from '../records/record-cipher.ts'
 import type { AnyRecord } from '../records/record-types.ts'
@@ -7,6 +7,7 @@ import type { Settled } from '../records/row-batch.ts'
 import { idColumns } from '../records/schema.ts'
 import type { RowKey } from '../row-key.ts'
 import type { Cell, RowChange, Table, TableRow } from '../table.ts'
+import { assertTable } from '../table-shape.ts'
 import type { JobOptions } from './job-options.ts'
 import { type JobReport, runJob } from './run-job.ts'
 
@@ -31,10 +32,11 @@ export async function reencryptTable<Schema extends AnyRecord>(
   options: ReencryptOptions = {},
 ): Promise<JobReport> {
   assertMethods(cipher, ['reencryptSettled'], 'cipher')
-  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertTable(table)
   assertObject(options, 'the options')
   assertSignal(options.signal)
   const { allow = [], ...job } = options
+  assertAllowed(allow)
   const columns = storedColumns(cipher.schema)
   const rows = async (page: readonly TableRow[]) => {
     const settled = await cipher.reencryptSettled(page.map((row) => row.values) as never[], { allow })

@@ -10,6 +10,8 @@ import { InvalidInputError, KeyStateError } from '../errors.ts'
 import type { KeyPurpose, KeyState } from '../key-store.ts'
 import type { KeyInfo } from '../keys/key-info.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
+import { assertKeyring } from '../keys/keyring-bounds.ts'
+import { assertBackups, assertDays } from './days.ts'
 import type { KeyRows } from './key-rows.ts'
 import {
   checkAttempts,
@@ -81,6 +83,9 @@ export async function retireVerdict(
 ): Promise<RetireVerdict> {
   assertObject(parts, 'the parts')
   for (const name of ['records', 'tables', 'keyring', 'backups'] as const) assertBag(parts[name], name)
+  assertKeyring(parts.keyring ?? {})
+  assertBackups(parts.backups)
+  assertDays('quarantineDays', parts.quarantineDays)
   assertMethods(keys, ['get', 'list', 'retire', 'destroy'], 'keys')
   assertObject(options, 'the options')
   const { now = new Date(), override = [] } = options

@@ -8,6 +8,7 @@ import type { AnyRecord } from '../records/record-types.ts'
 import { assertRecord } from '../records/schema.ts'
 import type { Table } from '../table.ts'
 import { type ClearedTable, clearTags, hasRowsOf } from './clear-tags.ts'
+import { assertBackups } from './days.ts'
 import type { BackupPolicy } from './retire-checks.ts'
 
 /** What shredding needs of a configuration. */
@@ -137,6 +138,8 @@ export function finality(
   now: Date,
 ): Finality {
   assertObject(receipt, 'the receipt')
+  assertBackups(backups)
+  assertDate(now ?? null, 'now')
   const { scope, keys, tables, unseen } = receipt
   for (const [name, list] of Object.entries({ keys, tables, unseen })) assertArray(list, name)
   const open = unfinished(tables, unseen)

@@ -2,9 +2,11 @@ import { assertCallback, assertMethods, assertObject } from '../bytes.ts'
 import { InvalidInputError, SystemicFailureError } from '../errors.ts'
 import type { Job } from '../job.ts'
 import type { JobQueue, RangeTask } from '../job-queue.ts'
+import { assertAllowed } from '../keys/states.ts'
 import type { RecordCipher } from '../records/record-cipher.ts'
 import type { AnyRecord } from '../records/record-types.ts'
 import type { Table } from '../table.ts'
+import { jobSettings } from './job-options.ts'
 import { unfinishedRanges } from './ranges.ts'
 import { type ReencryptOptions, reencryptTable } from './reencrypt.ts'
 import type { JobReport } from './run-job.ts'
@@ -51,6 +53,8 @@ export async function workOnRanges(
   const { signal, onRange, ...options } = workerOptions
   assertMethods(signal, ['throwIfAborted', 'addEventListener'], 'signal')
   assertCallback(onRange, 'onRange')
+  jobSettings({ lag: async () => 0 }, options)
+  if (options.allow !== undefined) assertAllowed(options.allow)
   const end = new AbortController()
   let systemic: SystemicFailureError | undefined
   const handle = async (task: RangeTask): Promise<void> => {

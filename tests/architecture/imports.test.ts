@@ -25,6 +25,7 @@ const ORDER = [
   'job.ts',
   'job-queue.ts',
   'table.ts',
+  'table-shape.ts',
   'sql',
   'events.ts',
   'keys',

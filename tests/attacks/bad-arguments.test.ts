@@ -46,7 +46,8 @@ const gcpKey = 'projects/p/locations/global/keyRings/r/cryptoKeys/k'
 const vault = { address: 'https://vault.example.com', key: 'k', auth: { token: 't' } }
 const appRole = { roleId: 'r', secretId: 's', mount: 'approle' }
 const hsm = { token: 't', key: { label: 'k' }, pin: '1' }
-const table = { describe() {}, page() {}, write() {}, countHeads() {} } as unknown as api.Table
+const jobs = { create() {}, start() {}, write() {}, list: async () => [] }
+const table = { describe() {}, page() {}, write() {}, countHeads() {}, jobs } as unknown as api.Table
 const cipher = { reencryptSettled() {} } as unknown as api.RecordCipher<api.AnyRecord>
 let room: Awaited<ReturnType<typeof openRoom<{ people: typeof people }>>>['room']
 
@@ -443,6 +444,112 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   'tables of guardedLogger': [[undefined, ...notLists, [null], [{}]], (bad) => guardedLogger(bad)],
   'logger of guardedLogger': [notMethods.slice(1), (bad) => guardedLogger([], bad)],
   prismaRelations: [[undefined, 5, {}], (bad) => prismaRelations(bad)],
+  ...Object.fromEntries(
+    Object.entries({
+      'keepDays of retireVerdict': (bad: Bad) => verdict({ backups: { keepDays: bad } }),
+      'keyStoreKeepDays of retireVerdict': (bad: Bad) => verdict({ backups: { keepDays: 1, keyStoreKeepDays: bad } }),
+      'quarantineDays of retireVerdict': (bad: Bad) => verdict({ quarantineDays: bad }),
+      'refreshInterval of retireVerdict': (bad: Bad) => verdict({ keyring: { refreshInterval: bad } }),
+      'keepDays of finality': (bad: Bad) => api.finality(receipt, { keepDays: bad }, new Date()),
+      'batch of workOnRanges': (bad: Bad) => work({ batch: bad }),
+      'staleMs of workOnRanges': (bad: Bad) => work({ staleMs: bad }),
+      'rowsPerSecond of workOnRanges': (bad: Bad) => work({ throttle: { rowsPerSecond: bad } }),
+      'staleMs of migrationState': (bad: Bad) => api.migrationState(table, 'people', bad),
+      'rows of defineRecord': (bad: Bad) => record(api.text({ index: { column: 'i', rows: bad } })),
+      'bits of defineRecord': (bad: Bad) => record(api.text({ index: { column: 'i', rows: 1000, bits: bad } })),
+      'distinct of defineRecord': (bad: Bad) => record(api.text({ index: { column: 'i', rows: 1000, distinct: bad } })),
+      'rows of a compound index': (bad: Bad) => compound({ rows: bad }),
+      'position of the source of a file': (bad: Bad) => readFrom(bad, 1),
+      'length of the source of a file': (bad: Bad) => readFrom(0, bad),
+    }).map(([name, call]) => [
+      name,
+      [[null, '5', 5n, {}, -1, Number.NaN, Number.POSITIVE_INFINITY], call] as [readonly unknown[], typeof call],
+    ]),
+  ),
+  'bounds of the source of a file': [[2 ** 40, 2 ** 53 - 1], (bad) => readFrom(0, bad)],
+  'now of finality': [
+    [undefined, null, 5, '2026-01-01', new Date(Number.NaN)],
+    (bad) => api.finality(receipt, undefined, bad),
+  ],
+  'allow of workOnRanges': [[null, 5, 'suspended', ['active']], (bad) => work({ allow: bad })],
+  'throttle of workOnRanges': [[null, 5, 'x', { hours: null }], (bad) => work({ throttle: bad })],
+  'allow of reencryptTable': [
+    [null, 5, 'suspended', ['active']],
+    (bad) => api.reencryptTable(cipher, table, { allow: bad }),
+  ],
+  'transform of defineRecord': [
+    [null, 5, 5n, [], {}, { id: 'x-v1' }],
+    (bad) => record(api.text({ index: { column: 'i', rows: 1000, transform: bad } })),
+  ],
+  'slow of defineRecord': [[null, 'no', 1], (bad) => record(api.text({ index: { column: 'i', rows: 99, slow: bad } }))],
+  'fields of a compound index': [[undefined, null, 5, 'a', {}, [5], Array(2)], (bad) => compound({ fields: bad })],
+  'transforms of a compound index': [[null, 5, 'exact', {}, [5], [null]], (bad) => compound({ transforms: bad })],
+  'jobs of the table of reencryptTable': [notMethods, (bad) => api.reencryptTable(cipher, { ...table, jobs: bad })],
+  'jobs of the table of migrationState': [notMethods, (bad) => api.migrationState({ ...table, jobs: bad }, 'people')],
+  'jobs of a table of a configuration': [
+    notMethods,
+    (bad) => api.defineStrongroom({ ...config(), records: { people }, tables: { people: { ...table, jobs: bad } } }),
+  ],
+  'name of wordList': [[null, 5, {}, '\ud800'], (bad) => api.wordList([], bad)],
+  'now of calibrateArgon2id': [[null, 5, 'x', {}], (bad) => api.calibrateArgon2id({}, bad)],
+  'serialize of laravelFormat': [
+    [null, 'false', 0],
+    (bad) => api.laravelFormat({ keys: [`base64:${btoa('k'.repeat(32))}`], serialize: bad }),
+  ],
+  'plaintext of cloakFormat': [[null, 'false', 0], (bad) => api.cloakFormat({ keys: [cloakKey], plaintext: bad })],
+  'name of memoryKms': [[null, 5, '', {}], (bad) => memoryKms({ name: bad })],
+  'keyId of memoryKms': [[null, 5, '', {}], (bad) => memoryKms({ keyId: bad })],
+  'start of memoryKeyStore': [notObjects, (bad) => memoryKeyStore(bad)],
+  'name of a provider of keys': [
+    [undefined, null, 5, ''],
+    (bad) => api.defineStrongroom({ ...config(), kms: { ...memoryKms(), name: bad } }),
+  ],
+  'name of a store': [
+    [undefined, null, 5, ''],
+    (bad) => api.defineStrongroom({ ...config(), store: { ...memoryKeyStore(), name: bad } }),
+  ],
+  'name of a queue': [
+    [undefined, null, 5, ''],
+    (bad) => api.defineStrongroom({ ...config(), queue: { ...queue, name: bad } }),
+  ],
+  'lists with holes, one by one': [
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    (at: Bad) => {
+      const holes = Array(2) as never[]
+      const { records, keys } = room
+      return [
+        () => records.people.encryptMany(holes),
+        () => records.people.encryptSettled(holes),
+        () => records.people.decryptMany(holes),
+        () => records.people.decryptSettled(holes),
+        () => records.people.indexMany('email', holes, { tenant: 'acme' }),
+        () => records.people.filter(holes, 'email', 'a@b.c'),
+        () => keys.ensureActive('data', holes),
+        () => api.planIndexes(holes),
+        () => api.explainIndexPlan(holes),
+        () => records.people.encryptMany(Array(2 ** 32 - 1) as never[]),
+      ][at]?.()
+    },
+  ],
+  'bytes without memory, one by one': [
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    (at: Bad) => {
+      const gone = new Uint8Array(40)
+      structuredClone(gone.buffer, { transfer: [gone.buffer] })
+      return [
+        () => api.sealMessage(kms, gone),
+        () => api.openMessage(kms, gone),
+        () => api.inspectMessage(gone),
+        () => room.seal(gone),
+        () => room.open(gone),
+        () => room.encrypt(gone, { context: {} }),
+        () => room.decrypt(gone, { context: {} }),
+        () => memoryKms({ key: gone }),
+        () => web.sealMessage(web.rawAes(webKey), gone),
+        () => web.openMessage(web.rawAes(webKey), gone),
+      ][at]?.()
+    },
+  ],
 }
 
 /** Objects that somebody else made, each with the methods without which it is no such thing. */
@@ -663,6 +770,23 @@ test('what is no text is a password hash of no other system, and throws nothing'
   }
 })
 
+const receipt = { scope: 's', keys: [], tables: [], unseen: [] }
+const cloakKey = `k1.aesgcm256.${btoa('k'.repeat(32)).replaceAll('+', '-').replaceAll('/', '_')}`
+function verdict(parts: object) {
+  return api.retireVerdict({ ...config(), ...parts }, room.keys, '0'.repeat(32))
+}
+/** A worker whose queue never gives it a range. */
+function work(given: object) {
+  return api.workOnRanges(room, {}, queue, { signal: new AbortController().signal, ...given })
+}
+function compound(index: object) {
+  const whole = { fields: ['a', 'b'], rows: 1000, ...index }
+  return api.defineRecord('r', { a: api.text(), b: api.text() }, { id: 'id', indexes: { i: whole } })
+}
+async function readFrom(position: number, length: number) {
+  const source = await api.fileSource('package.json')
+  return source.read(position, length).finally(() => source.close())
+}
 /** Stands for what must not be reached. */
 function touched(): never {
   throw new Error('work was begun')

@@ -30,10 +30,12 @@ function described(description: Description): Table {
   return { name: 'a table', describe, page: 0, write: 0, countHeads: 0 } as unknown as Table
 }
 
+const jobs = { create: () => {}, start: () => {}, write: () => {}, list: () => {} }
+
 async function examine(fields: Record<string, Field>, description: Description, options: object = {}) {
   const people = defineRecord('people', fields, { id: 'id', ...options })
   const table = described({ ...description, columns: [column('id', null, 'other'), ...(description.columns ?? [])] })
-  const fake = Object.assign(table, { page: () => {}, write: () => {}, countHeads: () => {} })
+  const fake = Object.assign(table, { page: () => {}, write: () => {}, countHeads: () => {}, jobs })
   const config = defineStrongroom({
     name: 'app',
     kms: memoryKms(),
@@ -157,6 +159,7 @@ describe('the columns of a configured table', () => {
       page: () => {},
       write: () => {},
       countHeads: () => {},
+      jobs,
     } as unknown as Table
     const config = defineStrongroom({
       name: 'app',

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash, randomBytes } from 'node:crypto'
-import { assertObject } from '../../bytes.ts'
+import { assertFlag, assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
 import {
@@ -35,6 +35,7 @@ export interface CloakOptions {
 export function cloakFormat(options: CloakOptions): OldFormat {
   assertObject(options, 'the options')
   const { keys, plaintext: mixed = false } = options
+  assertFlag(mixed, 'plaintext')
   if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of cloak keys')
   const known = new Map(keys.map((key: string) => [fingerprint(key), keyOf(key)]))
   const [first] = known as unknown as [[string, Buffer]]

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { assertObject } from '../../bytes.ts'
+import { assertFlag, assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
 import { assertMac, hmac256, malformed, openGcm, plaintextOf, sealGcm, strictBase64 } from './decipher.ts'
@@ -24,6 +24,7 @@ export interface LaravelOptions {
 export function laravelFormat(options: LaravelOptions): OldFormat {
   assertObject(options, 'the options')
   const { keys, cipher = 'aes-256-cbc', serialize = false } = options
+  assertFlag(serialize, 'serialize')
   if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of Laravel keys')
   if (cipher !== 'aes-256-cbc' && cipher !== 'aes-256-gcm')
     throw new InvalidInputError('cipher must be aes-256-cbc or aes-256-gcm')
