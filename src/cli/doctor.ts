@@ -4,6 +4,7 @@ import type { MaxAgeDays } from '../doctor/ages.ts'
 import { type DoctorReport, doctor } from '../doctor/doctor.ts'
 import { parseEndpoint } from '../endpoint.ts'
 import { KEY_PURPOSES, type KeyPurpose } from '../key-store.ts'
+import { decimal } from './decimal.ts'
 import { findConfig, loadConfig } from './load-config.ts'
 import { type Output, ProblemsFound } from './output.ts'
 import { table } from './table.ts'
@@ -79,7 +80,7 @@ function parseAge(text: string, previous: Partial<MaxAgeDays> | undefined): Part
 }
 
 function parseCount(text: string): number {
-  const count = Number(text)
+  const count = decimal(text)
   if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('a whole number from 1')
   return count
 }

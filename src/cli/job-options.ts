@@ -1,4 +1,5 @@
 import type { JobOptions } from '../rotation/job-options.ts'
+import { decimal } from './decimal.ts'
 import { type Command, InvalidArgumentError } from './vendor.ts'
 
 /** What every job over a table takes. */
@@ -52,7 +53,7 @@ export function jobOptions(options: JobCommandOptions): JobOptions {
 /** Reads a whole number. @throws InvalidArgumentError */
 export function whole(least: number, most: number): (text: string) => number {
   return (text) => {
-    const value = Number(text)
+    const value = decimal(text)
     if (Number.isInteger(value) && value >= least && value <= most) return value
     throw new InvalidArgumentError(`a whole number from ${least} to ${most}`)
   }

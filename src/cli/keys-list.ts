@@ -1,4 +1,5 @@
 import { KEY_STATES, type KeyPurpose, type KeyState } from '../key-store.ts'
+import { decimal } from './decimal.ts'
 import { commandConfig, withKeys } from './open-keys.ts'
 import type { Output } from './output.ts'
 import { purposeOption, type ScopeOptions, scopeOf, withScopeOptions } from './scope-options.ts'
@@ -50,7 +51,7 @@ export function addKeysList(keys: Command, output: Output): void {
 }
 
 function parseLimit(text: string): number {
-  const limit = Number(text)
+  const limit = decimal(text)
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new InvalidArgumentError('1 to 1,000')
   return limit
 }

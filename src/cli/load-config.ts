@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createJiti } from 'jiti'
+import { describe } from '../bytes.ts'
 import { CommandError } from './output.ts'
 
 /** Where the configuration is looked for, in this order. */
@@ -33,7 +34,7 @@ export function findConfig(directory: string, given?: string): string {
 }
 
 /**
- * Runs a configuration file, TypeScript or JavaScript, and returns what it exports by default.
+ * Runs a configuration file, TypeScript or JavaScript, and returns what it exports by default, or what a promise there gives.
  * Its imports of `strongroom` and `strongroom/…` are those of this program, so both speak of the same classes.
  *
  * @throws CommandError when it fails to load or exports no object
@@ -45,16 +46,21 @@ export async function loadConfig(path: string): Promise<object> {
     interopDefault: false,
     virtualModules: ownModules,
   })
-  const config = await jiti.import<{ default?: unknown }>(path).then(
-    (module) => module.default,
-    (cause: unknown) => {
+  const config = await jiti
+    .import<{ default?: unknown }>(path)
+    .then((module) => module.default)
+    .catch((cause: unknown) => {
       throw new CommandError(`cannot load ${path}: ${cause instanceof Error ? cause.message : 'it threw'}`, { cause })
-    },
-  )
-  if (typeof config !== 'object' || config === null) {
-    throw new CommandError(`${path} has no default export: write \`export default defineStrongroom({ … })\``)
+    })
+  if (config === undefined) throw notConfig(path, 'has no default export')
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw notConfig(path, `exports ${describe(config)} by default`)
   }
   return config
+}
+
+function notConfig(path: string, what: string): CommandError {
+  return new CommandError(`${path} ${what}: write \`export default defineStrongroom({ … })\``)
 }
 
 const ownModules = new Proxy<Record<string, unknown>>(

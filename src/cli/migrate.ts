@@ -14,6 +14,7 @@ import { migrationState } from '../migration/state.ts'
 import { verifySample } from '../migration/verify-sample.ts'
 import { openStrongroom } from '../strongroom.ts'
 import { confirm } from './confirm.ts'
+import { decimal } from './decimal.ts'
 import { type JobCommandOptions, jobOptions, withJobOptions } from './job-options.ts'
 import { printPlan, printReport, printSample, printState, printSteps } from './migrate-print.ts'
 import { migrateProgress } from './migrate-progress.ts'
@@ -172,7 +173,7 @@ async function confirmClean(
 }
 
 function rows(text: string): number {
-  const value = Number(text)
+  const value = decimal(text)
   if (Number.isInteger(value) && value >= 1 && value <= 1_000_000_000) return value
   throw new InvalidArgumentError('a whole number of rows')
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { type CalibrationRow, calibrateArgon2id } from '../passwords/calibrate.ts'
 import { type Argon2EngineName, argon2EngineNames } from '../passwords/load-engine.ts'
+import { decimal } from './decimal.ts'
 import type { Output } from './output.ts'
 import { table } from './table.ts'
 import { type Command, InvalidArgumentError, Option } from './vendor.ts'
@@ -52,7 +53,7 @@ function parseTime(text: string): number {
 }
 
 function parseCount(text: string): number {
-  const count = Number(text)
+  const count = decimal(text)
   if (!Number.isInteger(count) || count < 1 || count > 256)
     throw new InvalidArgumentError('give a number from 1 to 256')
   return count

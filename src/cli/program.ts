@@ -17,6 +17,7 @@ import { addRewrap } from './rewrap.ts'
 import { addRotate } from './rotate.ts'
 import { addShred } from './shred.ts'
 import { addStatus } from './status.ts'
+import { assertTypedTexts } from './typed-texts.ts'
 import { Command, CommanderError } from './vendor.ts'
 import { addWorker } from './worker.ts'
 
@@ -28,6 +29,7 @@ export function createProgram(output: Output): Command {
     .option('-c, --config <file>', 'configuration file (default: strongroom.config.ts here)')
     .showHelpAfterError('hint: `strongroom --help` lists the commands')
     .exitOverride()
+    .hook('preAction', (_, command) => assertTypedTexts(command))
     .configureOutput({
       writeOut: (text) => void output.stdout.write(text),
       writeErr: (text) => void output.stderr.write(text.replace(/^error: /, 'strongroom: ')),

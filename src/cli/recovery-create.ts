@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { wipe } from '../bytes.ts'
 import { createRecoveryKey, recoveryKeyText, recoverySetId } from '../crypto/recovery-key.ts'
+import { decimal } from './decimal.ts'
 import { CommandError, type Output } from './output.ts'
 import { encodeShare, MAX_SHARES, type RecoveryShare, splitKey } from './recovery-share.ts'
 import { type Command, InvalidArgumentError, QRCode } from './vendor.ts'
@@ -83,7 +84,7 @@ ${text}
 }
 
 function count(text: string): number {
-  const value = Number(text)
+  const value = decimal(text)
   if (Number.isInteger(value) && value >= 2 && value <= MAX_SHARES) return value
   throw new InvalidArgumentError(`a whole number from 2 to ${MAX_SHARES}`)
 }
