@@ -1,4 +1,12 @@
-import type { DataSource, EntityManager, EntityTarget, FindManyOptions, FindOptionsWhere, ObjectLiteral } from 'typeorm'
+import type {
+  DataSource,
+  EntityManager,
+  EntityTarget,
+  FindManyOptions,
+  FindOptionsWhere,
+  ObjectLiteral,
+  SelectQueryBuilder,
+} from 'typeorm'
 import { In } from 'typeorm'
 import { assertMethods } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
@@ -14,7 +22,11 @@ import type {
   SearchedValue,
   SearchOptions,
 } from '../../src/records/record-types.ts'
+import { namedProperties, streamedRows } from './streamed-rows.ts'
 import { EncryptingSubscriber } from './subscriber.ts'
+
+/** Rows of a stream that are decrypted together. */
+const BATCH = 200
 
 /** The types of data sources whose drivers announce every statement before it runs. */
 const ANNOUNCING: ReadonlySet<string> = new Set([
@@ -135,6 +147,29 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
     const where = { ...find.where, [column]: In(tags.map((tag) => StoredValue.wrap(tag as string))) }
     const rows = await manager.find(this.#entity, { ...find, where } as FindManyOptions<Of>)
     return this.#record.cipher.filter(rows, name, value)
+  }
+
+  /**
+   * The rows of a query builder one by one, decrypted together by some hundreds, without holding all. It selects columns of the
+   * entity alone, among them the id and the tenant. A loop that is left early closes the cursor and gives the connection back.
+   *
+   * @param query `manager.createQueryBuilder(entity, alias)`, of the manager of a transaction where there is one
+   * @throws InvalidInputError for a query of another entity or one that is refused, and on SQLite; DecryptionError
+   */
+  async *stream(query: SelectQueryBuilder<Of>): AsyncGenerator<Of> {
+    const { dataSource, metadata } = this.#subscriber
+    assertMethods(query, ['stream', 'getQueryAndParameters'], 'query')
+    if (query.expressionMap.mainAlias?.metadata !== metadata) {
+      throw new InvalidInputError(`a query builder of the entity ${metadata.name} is needed`)
+    }
+    this.#subscriber.assertQuery(...query.clone().getQueryAndParameters())
+    let batch: AnyRow[] = []
+    for await (const row of streamedRows(dataSource, query)) {
+      if (batch.push(namedProperties(row, query.alias, dataSource.driver, metadata, this.#record)) < BATCH) continue
+      yield* (await this.#record.cipher.decryptMany(batch)) as Of[]
+      batch = []
+    }
+    yield* (await this.#record.cipher.decryptMany(batch)) as Of[]
   }
 
   /** Decrypts rows of SQL of your own, `dataSource.query(…)`, whose columns have the names of the database. @throws DecryptionError */

@@ -38,6 +38,7 @@ interface Loaded {
 
 /** Encrypts entities before TypeORM writes them, decrypts those it loads, and has every statement read before it runs. */
 export class EncryptingSubscriber implements EntitySubscriberInterface {
+  readonly #dataSource: DataSource
   readonly #record: MappedRecord
   readonly #metadata: EntityMetadata
   readonly #named: NamedTable
@@ -48,6 +49,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   readonly #announced = new Map<InFlight, Announced>()
 
   constructor(dataSource: DataSource, metadata: EntityMetadata, record: MappedRecord) {
+    this.#dataSource = dataSource
     this.#record = record
     this.#metadata = metadata
     // By path: an embedded entity may have a property of the same name.
@@ -61,6 +63,14 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     this.#guard = StatementGuard.of(dataSource)
     this.#guard.add((query, parameters) => this.#assertQuery(query, parameters))
     dataSource.subscribers.push(this)
+  }
+
+  get dataSource(): DataSource {
+    return this.#dataSource
+  }
+
+  get metadata(): EntityMetadata {
+    return this.#metadata
   }
 
   get named(): NamedTable {
@@ -125,6 +135,11 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   /** The application may have caught the error of such a write, and gone on. */
   afterTransactionCommit({ queryRunner }: { queryRunner: QueryRunner }): Promise<void> {
     return inFlight(queryRunner).settle()
+  }
+
+  /** Refuses a statement that would pass the encryption of this entity, or another one of its data source. */
+  assertQuery(query: string, parameters: readonly unknown[]): void {
+    this.#guard.assert(query, parameters)
   }
 
   #assertQuery(query: string, parameters: readonly unknown[]): void {

@@ -40,9 +40,13 @@ export const DRIZZLE_ON_SQLITE: Differences = {
 export const TYPEORM: Differences = {
   page: 'typeorm',
   said: {
-    stream: '`getRawMany`, `stream()` and `query()` give what the database holds',
     upsert: 'A row of another tenant that has the id makes it fail',
   },
+}
+
+export const TYPEORM_ON_SQLITE: Differences = {
+  page: 'typeorm',
+  said: { ...TYPEORM.said, stream: 'TypeORM has no stream for SQLite: read by pages.' },
 }
 
 export const SEQUELIZE: Differences = {

@@ -50,11 +50,14 @@ const NEXT_ORDER_ID = {
   'better-sqlite3': 'insert into order_ids default values returning id',
 }
 
+/** The harness, with what cases of TypeORM alone need. */
+export interface TypeormHarness extends AdapterHarness {
+  readonly source: DataSource
+  readonly sealed: ReturnType<typeof sealedCustomers>
+}
+
 /** A data source as the suite wants it; every call is one that a user writes. */
-export async function typeormHarness(
-  options: DataSourceOptions,
-  room: suite.SuiteRoom,
-): Promise<AdapterHarness & { readonly source: DataSource }> {
+export async function typeormHarness(options: DataSourceOptions, room: suite.SuiteRoom): Promise<TypeormHarness> {
   const source = await new DataSource(options).initialize()
   const isPostgres = options.type === 'postgres'
   if (isPostgres) Object.assign(source.driver, { loadStreamDependency: () => PostgresQueryStream })
@@ -66,8 +69,16 @@ export async function typeormHarness(
   const loose = manager.getRepository<Record<string, unknown>>(Customers as never)
   return {
     source,
+    sealed,
     ...queries(manager, sealed),
     transaction: (work) => source.transaction((inner) => work(queries(inner, sealed))),
+    ...(options.type === 'better-sqlite3'
+      ? {}
+      : {
+          stream: (orgId: string) => {
+            return sealed.stream(manager.createQueryBuilder(Customers, 'c').where('c.orgId = :orgId', { orgId }))
+          },
+        }),
     raw: async (orgId) => sealed.decryptRaw(await source.query(all, [orgId])),
     nextOrderId: async () => Number((await source.query(next))[0].id),
     refused: {

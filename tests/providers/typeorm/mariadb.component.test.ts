@@ -4,6 +4,7 @@ import { MariadbUnderTest } from '../../adapters/mariadb-under-test.ts'
 import { suiteEntities, typeormHarness } from '../../adapters/typeorm-harness.ts'
 import { describeComponent } from '../../components/component.ts'
 import { MARIADB_MISSING } from '../../fixtures/mariadb.ts'
+import { describeStreams } from './suite-streams.ts'
 
 describeComponent('TypeORM', MARIADB_MISSING, () => {
   let mariadb: MariadbUnderTest
@@ -17,7 +18,7 @@ describeComponent('TypeORM', MARIADB_MISSING, () => {
       return mariadb.with((room) => typeormHarness({ type: 'mariadb', url, entities }, room))
     },
     () => mariadb.stop(),
-    undefined,
+    describeStreams,
     TYPEORM,
   )
 })

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { describeAdapter } from '../../adapters/conformance.ts'
-import { TYPEORM } from '../../adapters/differences.ts'
+import { TYPEORM_ON_SQLITE } from '../../adapters/differences.ts'
 import { SqliteUnderTest } from '../../adapters/sqlite-under-test.ts'
 import { suiteEntities, typeormHarness } from '../../adapters/typeorm-harness.ts'
 import { describeComponent } from '../../components/component.ts'
@@ -21,6 +21,6 @@ describeComponent('TypeORM', BETTER_SQLITE3_MISSING, () => {
     },
     () => sqlite.stop(),
     undefined,
-    TYPEORM,
+    TYPEORM_ON_SQLITE,
   )
 })

@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import type { BeforeQueryEvent, DataSource, QueryRunner } from 'typeorm'
 import { describe, expect, test } from 'vitest'
 import { encryptedEntity } from '../../../providers/typeorm/index.ts'
@@ -10,6 +9,7 @@ import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
 import type * as suite from '../../adapters/records.ts'
 import { customer, order, plain } from '../../adapters/samples.ts'
 import { Customers, Orders, typeormHarness } from '../../adapters/typeorm-harness.ts'
+import { describeStreams } from './suite-streams.ts'
 
 let postgres: PostgresUnderTest
 const sources: DataSource[] = []
@@ -296,50 +296,7 @@ function describeOwn(the: () => Case): void {
     })
   })
 
-  describe('stream()', () => {
-    const refusals: [string, () => Promise<unknown>][] = [
-      ['a write of plaintext', () => withRunner((runner) => runner.stream(`update customers set email = 'plain'`))],
-      [
-        'a write of a parameter',
-        () => withRunner((runner) => runner.stream('update customers set email = $1', ['plain'])),
-      ],
-      [
-        'an order by an encrypted column',
-        () => manager().createQueryBuilder(Customers, 'c').orderBy('c.name').stream(),
-      ],
-      [
-        'a comparison with an encrypted column',
-        () => manager().createQueryBuilder(Customers, 'c').where('c.name = :name', { name: 'x' }).stream(),
-      ],
-    ]
-    for (const [name, attempt] of refusals) {
-      test(`refuses ${name}`, async () => {
-        await the().adapter.create(customer('acme', 1))
-        await expect(attempt()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
-        await expect(attempt()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
-      })
-    }
-
-    test('that is refused gives its connection back', async () => {
-      const { master: pool } = (sources[0] as DataSource).driver as unknown as { readonly master: pg.Pool }
-      for (let tries = 0; tries < 15; tries++) {
-        const query = manager().createQueryBuilder(Customers, 'c').orderBy('c.name')
-        await expect(query.stream()).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
-      }
-      await the().adapter.create(customer('acme', 1))
-      await expect.poll(() => pool.idleCount).toBe(pool.totalCount)
-    })
-
-    test('that is refused in a transaction leaves it to go on', async () => {
-      await manager().transaction(async (inner) => {
-        await expect(inner.createQueryBuilder(Customers, 'c').orderBy('c.name').stream()).rejects.toThrow(
-          refusal(/order/),
-        )
-        await inner.insert(Customers, customer('acme', 1))
-      })
-      expect(await the().adapter.findMany('acme')).toHaveLength(1)
-    })
-  })
+  describeStreams(the)
 
   describe('the logger of the data source', () => {
     class OwnLogger {
