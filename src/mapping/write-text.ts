@@ -111,7 +111,11 @@ class Write {
     for (const { column, from, to } of this.#assigned(at + set.index + set[0].length)) {
       const known = knownColumn(this.#named, column)
       if (known === undefined) continue
-      if (record.identity.includes(known)) throw record.changedIdentity(known)
+      if (record.identity.includes(known)) {
+        throw new InvalidInputError(
+          `on conflict, ${record.name}.${known} cannot be changed: the values of the row in the way are bound to it. Use upsert() of the adapter`,
+        )
+      }
       if (!record.isEncrypted(known) && !record.indexColumns.has(known)) {
         this.#assertPlain(known, from, to)
         continue

@@ -219,6 +219,7 @@ function describeOwn(the: () => Case): void {
         () => manager().find(Customers, { relations: { orders: true }, where: { orders: { memo: 'x' } } }),
         /takes only what was encrypted/,
       ],
+      'that upserts': [() => manager().upsert(Customers, customer('acme', 9), ['id']), /Use upsert\(\) of/],
       'that upserts on another column than the id': [
         () => manager().upsert(Customers, customer('acme', 9), ['email_index' as 'id']),
         /on conflict/,
