@@ -1,3 +1,4 @@
+import { assertMethods, assertObject } from '../../src/bytes.ts'
 import type { AnyRow } from '../../src/mapping/mapped-record.ts'
 import type { Query } from './database.ts'
 import type { Related } from './encrypted-table.ts'
@@ -13,6 +14,8 @@ export async function decryptJoin<Row, Of extends RelatedTables>(
   query: Query<readonly Row[]>,
   tables: Of,
 ): Promise<(Omit<Row, keyof Of> & { [Name in keyof Of & keyof Row]: Related<Row[Name], Of[Name]> })[]> {
+  assertMethods(query, ['toSQL', 'then'], 'the query')
+  assertObject(tables, 'the tables')
   const { sql } = query.toSQL()
   for (const table of Object.values(tables)) table.assertReadable(sql)
   const rows = (await query) as readonly AnyRow[]

@@ -1,3 +1,4 @@
+import { assertText } from '../../src/bytes.ts'
 import { mappedName, parsePrismaSchema } from '../../src/prisma-schema.ts'
 
 /** What a model is called in the database. */
@@ -16,6 +17,7 @@ export type PrismaTables = Readonly<Record<string, PrismaTable>>
  * @param schema the text of `schema.prisma`, or of several schema files one after the other
  */
 export function prismaTables(schema: string): PrismaTables {
+  assertText(schema, 'the schema')
   const models = parsePrismaSchema(schema)
   const relations = new Set(models.map(({ name }) => name))
   return Object.fromEntries(

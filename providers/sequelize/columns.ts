@@ -1,5 +1,5 @@
 import type { DataTypes, Model, ModelAttributeColumnOptions } from 'sequelize'
-import { asBuffer } from '../../src/bytes.ts'
+import { asBuffer, assertFilled, assertObject } from '../../src/bytes.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
@@ -56,15 +56,18 @@ export class EncryptedType implements DataTypes.AbstractDataType {
  */
 export function encryptedAttributes<Schema extends AnyRecord>(
   schema: Schema,
-  { bytes = 'bytea' }: AttributeOptions = {},
+  options: AttributeOptions = {},
 ): { readonly [Name in FieldName<Schema> | IndexColumn<Schema>]: ModelAttributeColumnOptions<Model> } {
   assertRecord(schema)
+  assertObject(options, 'the options')
+  const { bytes = 'bytea' } = options
+  assertFilled(bytes, 'bytes')
   const record = new MappedRecord({ schema } as unknown as AnyCipher)
   const storage = schema.options.storage ?? 'text'
-  const fields = Object.entries(schema.fields).map(([name, { options }]) => {
-    if (options.state === 'plaintext')
+  const fields = Object.entries(schema.fields).map(([name, { options: own }]) => {
+    if (own.state === 'plaintext')
       throw new ConfigError(`${schema.name}.${name} is in state plaintext: leave it an ordinary column`)
-    const sql = (options.storage ?? storage) === 'binary' ? bytes : 'text'
+    const sql = (own.storage ?? storage) === 'binary' ? bytes : 'text'
     const type = new EncryptedType(schema, sql, () => record.unencrypted(name))
     return [name, { type, get: getting(name) }]
   })

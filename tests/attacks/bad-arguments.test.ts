@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { awsKms, dynamoKeyStore } from '../../providers/aws/index.ts'
 import { azureKeyVault } from '../../providers/azure/index.ts'
-import { encryptedTable, guardedLogger } from '../../providers/drizzle/index.ts'
+import { decryptJoin, encryptedTable, guardedLogger } from '../../providers/drizzle/index.ts'
 import { createKeyStoreFile, fileAnchor, fileKeyStore, fileShredLedger } from '../../providers/file/index.ts'
 import { gcpKms } from '../../providers/gcp/index.ts'
 import { decryptRows, matching, strongroomPlugin } from '../../providers/kysely/index.ts'
@@ -12,7 +12,7 @@ import { pgBossQueue } from '../../providers/pg-boss/index.ts'
 import { pkcs11Hsm } from '../../providers/pkcs11/index.ts'
 import { MODULE_METHODS } from '../../providers/pkcs11/module.ts'
 import * as postgres from '../../providers/postgres/index.ts'
-import { prismaRelations } from '../../providers/prisma/index.ts'
+import { prismaRelations, prismaTables } from '../../providers/prisma/index.ts'
 import { rawAes, rawRsa } from '../../providers/raw/index.ts'
 import { encryptedAttributes } from '../../providers/sequelize/index.ts'
 import { createKeyFile, recoveryKms, sealedBoxKms, sodiumKms } from '../../providers/sodium/index.ts'
@@ -443,6 +443,22 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   'options of strongroomPlugin': [notObjects, (bad) => strongroomPlugin(room.records as never, bad)],
   'tables of guardedLogger': [[undefined, ...notLists, [null], [{}]], (bad) => guardedLogger(bad)],
   'logger of guardedLogger': [notMethods.slice(1), (bad) => guardedLogger([], bad)],
+  prismaTables: [[undefined, null, 5, {}, '\ud800'], (bad) => prismaTables(bad)],
+  'query of decryptJoin': [notMethods, (bad) => decryptJoin(bad, {})],
+  'tables of decryptJoin': [
+    notObjects,
+    (bad) => decryptJoin(Object.assign(Promise.resolve([]), { toSQL: touched }) as never, bad),
+  ],
+  'options of encryptedAttributes': [notObjects, (bad) => encryptedAttributes(people, bad)],
+  'bytes of encryptedAttributes': [[null, 5, '', {}], (bad) => encryptedAttributes(people, { bytes: bad })],
+  'what is opened by an old format': [
+    [undefined, null, 5, Symbol('s'), {}, new Uint8Array(4), '\ud800'],
+    (bad) => oldFormat().open(bad),
+  ],
+  'what is sealed by an old format': [
+    [undefined, null, 5, Symbol('s'), {}, [1], '\ud800'],
+    (bad) => oldFormat().seal(bad),
+  ],
   prismaRelations: [[undefined, 5, {}], (bad) => prismaRelations(bad)],
   ...Object.fromEntries(
     Object.entries({
@@ -772,6 +788,9 @@ test('what is no text is a password hash of no other system, and throws nothing'
 
 const receipt = { scope: 's', keys: [], tables: [], unseen: [] }
 const cloakKey = `k1.aesgcm256.${btoa('k'.repeat(32)).replaceAll('+', '-').replaceAll('/', '_')}`
+function oldFormat() {
+  return api.laravelFormat({ keys: [`base64:${btoa('k'.repeat(32))}`] })
+}
 function verdict(parts: object) {
   return api.retireVerdict({ ...config(), ...parts }, room.keys, '0'.repeat(32))
 }

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { assertFlag, assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
+import { checkedFormat } from './checked-format.ts'
 import {
   MAX_STORED,
   malformed,
@@ -39,7 +40,7 @@ export function cloakFormat(options: CloakOptions): OldFormat {
   if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of cloak keys')
   const known = new Map(keys.map((key: string) => [fingerprint(key), keyOf(key)]))
   const [first] = known as unknown as [[string, Buffer]]
-  return {
+  return checkedFormat({
     name: 'cloak',
     open(stored) {
       if (stored.length > MAX_STORED) throw malformed()
@@ -70,7 +71,7 @@ export function cloakFormat(options: CloakOptions): OldFormat {
       ]
       return parts.join('.')
     },
-  }
+  })
 }
 
 /** Of the text of the key, as it is written. */

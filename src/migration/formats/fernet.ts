@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
+import { checkedFormat } from './checked-format.ts'
 import { assertMac, hmac256, malformed, paddedBase64, plaintextOf, strictBase64 } from './decipher.ts'
 
 const VERSION = 0x80
@@ -23,7 +24,7 @@ export function fernetFormat(options: { readonly keys: readonly string[] }): Old
   const { keys } = options
   if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of Fernet keys')
   const pairs = keys.map(keyPair)
-  return {
+  return checkedFormat({
     name: 'fernet',
     open(stored) {
       const token = strictBase64(stored, 'base64url')
@@ -45,7 +46,7 @@ export function fernetFormat(options: { readonly keys: readonly string[] }): Old
       const signed = Buffer.concat([head, iv, cipher.update(Buffer.from(plaintext)), cipher.final()])
       return paddedBase64(Buffer.concat([signed, hmac256(signing, signed)]), 'base64url')
     },
-  }
+  })
 }
 
 interface KeyPair {

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { assertFlag, assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
+import { checkedFormat } from './checked-format.ts'
 import { assertMac, hmac256, malformed, openGcm, plaintextOf, sealGcm, strictBase64 } from './decipher.ts'
 
 /** How Laravel was set up. */
@@ -30,7 +31,7 @@ export function laravelFormat(options: LaravelOptions): OldFormat {
     throw new InvalidInputError('cipher must be aes-256-cbc or aes-256-gcm')
   const known = keys.map(keyOf)
   const open = cipher === 'aes-256-gcm' ? openAead : openCbc
-  return {
+  return checkedFormat({
     name: 'laravel',
     open(stored) {
       const payload = JSON.parse(strictBase64(stored).toString('utf8')) as Payload
@@ -45,7 +46,7 @@ export function laravelFormat(options: LaravelOptions): OldFormat {
       const payload = (cipher === 'aes-256-gcm' ? sealAead : sealCbc)(known[0] as Buffer, plain)
       return Buffer.from(JSON.stringify(payload)).toString('base64')
     },
-  }
+  })
 }
 
 /** All of base64, but for the MAC, which is hexadecimal. */

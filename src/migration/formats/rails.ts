@@ -4,6 +4,7 @@ import { deflateSync, inflateSync } from 'node:zlib'
 import { assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
+import { checkedFormat } from './checked-format.ts'
 import { hmac256, MAX_STORED, malformed, openGcm, plaintextOf, sealGcm, strictBase64 } from './decipher.ts'
 
 /** How Active Record Encryption was set up. */
@@ -44,7 +45,7 @@ export function railsFormat(options: RailsOptions): OldFormat {
     const secret = pbkdf2Sync(key, salt, ITERATIONS, 32, digest)
     return { secret, id: createHash('sha1').update(secret).digest('hex').slice(0, 4) }
   })
-  return {
+  return checkedFormat({
     name: 'rails',
     open(stored) {
       if (stored.length > MAX_STORED) throw malformed()
@@ -75,7 +76,7 @@ export function railsFormat(options: RailsOptions): OldFormat {
       const h = { iv: iv.toString('base64'), at: tag.toString('base64'), ...(isLong && { c: true }) }
       return JSON.stringify({ p: ciphertext.toString('base64'), h })
     },
-  }
+  })
 }
 
 interface Headers {
