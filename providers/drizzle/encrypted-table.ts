@@ -112,13 +112,19 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     if (typeof query.iterator !== 'function') {
       throw new InvalidInputError('Drizzle has an iterator for MySQL and MariaDB alone: read by pages')
     }
+    const rows = query.iterator()[Symbol.asyncIterator]()
     let batch: Row[] = []
-    for await (const row of query.iterator()) {
-      if (batch.push(row) < BATCH) continue
+    try {
+      for (let next = await rows.next(); next.done !== true; next = await rows.next()) {
+        if (batch.push(next.value) < BATCH) continue
+        yield* await this.decryptRows(batch)
+        batch = []
+      }
       yield* await this.decryptRows(batch)
-      batch = []
+    } finally {
+      // Drizzle ends the connection behind the last row, and leaves it open for ever where the loop is left before.
+      while ((await rows.next()).done !== true);
     }
-    yield* await this.decryptRows(batch)
   }
 
   /** Decrypts rows of SQL of your own, `db.execute(…)`, whose columns have the names of the database. @throws DecryptionError */

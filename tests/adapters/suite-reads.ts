@@ -79,6 +79,19 @@ export function describeReads(the: () => Case): void {
       expect(seen.size).toBe(250)
     })
 
+    test('a stream that is left early gives its connection back', async ({ skip }) => {
+      const { adapter, said } = the()
+      if (adapter.stream === undefined) return skip(said.stream ?? 'this mapper has no cursor')
+      await adapter.createMany(manyCustomers('acme', 250))
+      for (let tries = 0; tries < 12; tries++) {
+        for await (const { id } of adapter.stream('acme')) {
+          expect(id).toBeTypeOf('string')
+          break
+        }
+      }
+      expect(await adapter.findMany('acme')).toHaveLength(250)
+    })
+
     test("rows of one's own SQL are decrypted by the adapter's helper", async () => {
       const rows = manyCustomers('acme', 3)
       await the().adapter.createMany(rows)
