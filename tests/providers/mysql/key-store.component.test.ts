@@ -336,7 +336,13 @@ describeComponent('a key store in MariaDB', MARIADB_MISSING, () => {
         replaces: null,
       }))
       expect(await store.commit({ puts, log: null })).toEqual({ written: true })
-      const huge = sampleRecord({ scope: 'huge', reason: 'x'.repeat(65_000) })
+      const wrap = {
+        provider: 'memory',
+        keyId: 'm',
+        ciphertext: 'x'.repeat(16_384),
+        wrappedAt: '2026-01-02T03:04:05.678Z',
+      }
+      const huge = sampleRecord({ scope: 'huge', wraps: Array.from({ length: 5 }, () => wrap) })
       await expect(store.commit({ puts: [{ record: huge, replaces: null }], log: null })).rejects.toMatchObject({
         code: 'ERR_KEY_STORE',
         message: expect.stringContaining('max_allowed_packet'),
