@@ -10,10 +10,6 @@ import { rewrapFile } from '../../src/messages/rewrap-file.ts'
 import { bundle } from '../bundle.ts'
 import { testKms } from './overwrite-kms.ts'
 
-/** The last steps, which put the file into place and clear up, are all tried, and of those before them every fourth, or all. */
-const LAST = 6
-const EVERY = process.env.STRONGROOM_SLOW === '1' ? 1 : 4
-
 let home: string
 let script: string
 beforeAll(async () => {
@@ -28,13 +24,7 @@ it('a file sealed over one with detached recipients, killed before any step, is 
   const [input, sealed, beside] = [join(home, 'in'), join(home, 'sealed'), join(home, 'sealed.recipients')]
   const quick = { durable: false, force: true } as const
   const found = new Set<string>()
-  const dryRun = join(home, 'dry')
-  await writeFile(input, 'new')
-  await sealFile(testKms('old'), input, dryRun, quick)
-  await rewrapFile(testKms('old'), dryRun, { ...quick, detached: true, to: testKms('beside') })
-  const steps = Number(String(spawnSync(process.execPath, [script, input, dryRun, '0']).stdout))
-  expect(steps).toBeGreaterThan(LAST)
-  for (let step = 1; ; step += step < steps - LAST ? EVERY : 1) {
+  for (let step = 1; ; step++) {
     await writeFile(input, 'old')
     await sealFile(testKms('old'), input, sealed, quick)
     await rewrapFile(testKms('old'), sealed, { ...quick, detached: true, to: testKms('beside') })
@@ -54,7 +44,7 @@ it('a file sealed over one with detached recipients, killed before any step, is 
     }
     found.add(`${isNew ? 'new' : 'old'} ${recipients === undefined ? 'without' : 'with'}`)
     if (signal === null) {
-      expect(step).toBe(Number(String(stdout)) + 1)
+      expect(step).toBeGreaterThan(Number(String(stdout)))
       expect([isNew, recipients]).toEqual([true, undefined])
       break
     }

@@ -14,7 +14,7 @@ import { openStream } from '../../src/messages/stream.ts'
 import { ada, begin, bob, frame, headerLength, LIMITS, pattern } from './fixtures.ts'
 import { collect, streamOf } from './streams.ts'
 
-const mutations = process.env.STRONGROOM_SLOW === '1' ? 1_000_000 : 50_000
+const mutations = process.env.STRONGROOM_SLOW === '1' ? 1_000_000 : 100_000
 
 /** The same numbers every time, so that a failure can be found again (mulberry32). */
 function seeded(seed: number): (below: number) => number {
