@@ -1,19 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { KeyStateError } from '../../src/errors.ts'
-import type { KeyState } from '../../src/key-store.ts'
+import { KEY_STATES, type KeyState } from '../../src/key-store.ts'
 import type { KeyManager } from '../../src/keys/key-manager.ts'
 import { mayBecome, mayDecrypt } from '../../src/keys/states.ts'
 import { freshKeys } from './fixtures.ts'
-
-const states: readonly KeyState[] = [
-  'pending',
-  'active',
-  'suspended',
-  'decrypt_only',
-  'compromised',
-  'destroy_scheduled',
-  'destroyed',
-]
 
 /** Written down from the specification, not from the code. */
 const allowed: Readonly<Record<KeyState, readonly KeyState[]>> = {
@@ -25,6 +15,7 @@ const allowed: Readonly<Record<KeyState, readonly KeyState[]>> = {
   destroy_scheduled: ['decrypt_only', 'destroyed'],
   destroyed: [],
 }
+const states = Object.keys(allowed) as KeyState[]
 
 /** What each action of the manager does to a key that is the only one of its scope. */
 const outcomes: Readonly<Record<string, Partial<Record<KeyState, KeyState>>>> = {
@@ -48,6 +39,8 @@ const act: Readonly<Record<string, (manager: KeyManager, id: string) => Promise<
 }
 
 describe('the states of keys', () => {
+  test('are those of the specification, in its order', () => expect(KEY_STATES).toEqual(states))
+
   test.each(states.flatMap((from) => states.map((to) => [from, to] as const)))(
     '%s may become %s or not',
     (from, to) => {

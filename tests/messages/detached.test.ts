@@ -2,11 +2,9 @@ import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import {
   chmod,
-  type FileHandle,
   link,
   mkdir,
   mkdtemp,
-  open,
   readdir,
   readFile,
   rm,
@@ -42,6 +40,7 @@ import { rewrapFile } from '../../src/messages/rewrap-file.ts'
 import { createMaterials, sealBytes } from '../../src/messages/seal.ts'
 import { planSeal, type SealOptions } from '../../src/messages/seal-options.ts'
 import { openStream } from '../../src/messages/stream.ts'
+import { fileReads } from '../file-reads.ts'
 import { ada, bob, headerLength, LIMITS, pattern, rsaBoth, rsaPublic, watched } from './fixtures.ts'
 import { collect, streamOf } from './streams.ts'
 
@@ -118,27 +117,6 @@ async function forged(
   return sealBytes(materials, change.plaintext?.(right) ?? right, plan.frameLength)
 }
 
-/** Every read of every file while `work` runs, as positions in bytes. */
-async function readsOf<Result>(work: () => Promise<Result>): Promise<{ from: number; bytes: number }[]> {
-  const probe = await open(at('probe'), 'w')
-  const prototype = Object.getPrototypeOf(probe) as FileHandle
-  await probe.close()
-  await rm(at('probe'))
-  const original = prototype.read
-  const reads: { from: number; bytes: number }[] = []
-  prototype.read = async function (this: FileHandle, ...args: unknown[]) {
-    const result = await (original as (...all: unknown[]) => Promise<{ bytesRead: number }>).apply(this, args)
-    reads.push({ from: Number(args[3] ?? 0), bytes: result.bytesRead })
-    return result
-  } as FileHandle['read']
-  try {
-    await work()
-  } finally {
-    prototype.read = original
-  }
-  return reads
-}
-
 describe('detached recipients', () => {
   it('let others open a file, which stays as it is to the byte', async () => {
     await writeFile(at('in'), plaintext)
@@ -161,7 +139,7 @@ describe('detached recipients', () => {
   it('are made from the header alone, however long the file is', async () => {
     await writeFile(at('in'), plaintext)
     await sealFile(ada, at('in'), at('sealed'), { ...quick, frameLength: 64 })
-    const reads = await readsOf(() => rewrapFile(ada, at('sealed'), { ...detached, to: bob }))
+    const reads = await fileReads(() => rewrapFile(ada, at('sealed'), { ...detached, to: bob }))
     expect(reads).toEqual([{ from: 0, bytes: 4096 }])
     // A body that is not there cannot have been read: a terabyte of holes.
     const header = headerLength(await readFile(at('sealed')))

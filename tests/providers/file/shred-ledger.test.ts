@@ -1,10 +1,11 @@
-import { type FileHandle, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fileShredLedger } from '../../../providers/file/index.ts'
 import type { ShredEntry, ShredLedger } from '../../../src/key-store.ts'
 import { nextShredEntries, readShredLedger, ShredLedgerReader } from '../../../src/keys/shred-ledger.ts'
+import { fileReads } from '../../file-reads.ts'
 
 let folder: string
 let path: string
@@ -27,22 +28,7 @@ const entries = (count: number, last?: ShredEntry, store = 'Straße'): ShredEntr
 
 /** How many bytes of files are read while `work` runs. */
 async function bytesRead(work: () => Promise<unknown>): Promise<number> {
-  const probe = await open(path)
-  const prototype = Object.getPrototypeOf(probe) as FileHandle
-  await probe.close()
-  const original = prototype.read
-  let bytes = 0
-  prototype.read = async function (this: FileHandle, ...args: unknown[]) {
-    const result = await (original as (...all: unknown[]) => Promise<{ bytesRead: number }>).apply(this, args)
-    bytes += result.bytesRead
-    return result
-  } as FileHandle['read']
-  try {
-    await work()
-  } finally {
-    prototype.read = original
-  }
-  return bytes
+  return (await fileReads(work)).reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 describe('a ledger of shredded keys in a file', () => {
