@@ -2,8 +2,8 @@ import { Buffer } from 'node:buffer'
 import { customType as mysqlType } from 'drizzle-orm/mysql-core'
 import { customType as pgType } from 'drizzle-orm/pg-core'
 import { customType as sqliteType } from 'drizzle-orm/sqlite-core'
-import { ConfigError, DecryptionError } from '../../src/errors.ts'
-import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { DecryptionError } from '../../src/errors.ts'
+import { mappedColumns } from '../../src/mapping/mapped-columns.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
 
@@ -60,20 +60,12 @@ function columnsOf<Builder extends { notNull(): unknown }>(
   tag: string,
   column: (params: Params) => Builder,
 ): Record<string, unknown> {
-  const record = new MappedRecord({ schema } as AnyCipher)
-  const storage = schema.options.storage ?? 'text'
-  const fields = Object.entries(schema.fields).map(([name, { options }]) => {
-    if (options.state === 'plaintext') {
-      throw new ConfigError(`${schema.name}.${name} is in state plaintext: Drizzle needs it as migrating or encrypted`)
-    }
-    const type = (options.storage ?? storage) === 'binary' ? bytes : 'text'
-    const made = column(params(type, () => record.unencrypted(name)))
-    return [name, options.nullable === 'visible' ? made : made.notNull()]
+  const columns = mappedColumns(schema, 'Drizzle needs it as migrating or encrypted')
+  const made = columns.map(({ name, isIndex, isBinary, isNullable, refusal }) => {
+    const builder = column(params(isBinary ? bytes : isIndex ? tag : 'text', refusal))
+    return [name, isNullable ? builder : builder.notNull()]
   })
-  const indexes = [...record.indexColumns].map((name) => {
-    return [name, column(params(storage === 'binary' ? bytes : tag, () => record.writtenIndex(name))).notNull()]
-  })
-  return Object.fromEntries([...fields, ...indexes])
+  return Object.fromEntries(made)
 }
 
 function params(type: string, refuse: () => Error): Params {

@@ -1,7 +1,6 @@
 import type { DataTypes, Model, ModelAttributeColumnOptions } from 'sequelize'
 import { asBuffer, assertFilled, assertObject } from '../../src/bytes.ts'
-import { ConfigError } from '../../src/errors.ts'
-import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { mappedColumns } from '../../src/mapping/mapped-columns.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
 import { assertRecord } from '../../src/records/schema.ts'
@@ -62,20 +61,12 @@ export function encryptedAttributes<Schema extends AnyRecord>(
   assertObject(options, 'the options')
   const { bytes = 'bytea' } = options
   assertFilled(bytes, 'bytes')
-  const record = new MappedRecord({ schema } as unknown as AnyCipher)
-  const storage = schema.options.storage ?? 'text'
-  const fields = Object.entries(schema.fields).map(([name, { options: own }]) => {
-    if (own.state === 'plaintext')
-      throw new ConfigError(`${schema.name}.${name} is in state plaintext: leave it an ordinary column`)
-    const sql = (own.storage ?? storage) === 'binary' ? bytes : 'text'
-    const type = new EncryptedType(schema, sql, () => record.unencrypted(name))
-    return [name, { type, get: getting(name) }]
+  const columns = mappedColumns(schema, 'leave it an ordinary column')
+  const attributes = columns.map(({ name, isIndex, isBinary, refusal }) => {
+    const type = new EncryptedType(schema, isBinary ? bytes : isIndex ? 'varchar(255)' : 'text', refusal)
+    return [name, isIndex ? { type } : { type, get: getting(name) }]
   })
-  const indexes = [...record.indexColumns].map((name) => {
-    const sql = storage === 'binary' ? bytes : 'varchar(255)'
-    return [name, { type: new EncryptedType(schema, sql, () => record.writtenIndex(name)) }]
-  })
-  return Object.fromEntries([...fields, ...indexes])
+  return Object.fromEntries(attributes)
 }
 
 /** While it is being written, also when that failed, an instance shows its values. */

@@ -1,7 +1,6 @@
 import { inspect } from 'node:util'
 import type { EntitySchemaColumnOptions, ValueTransformer } from 'typeorm'
-import { ConfigError } from '../../src/errors.ts'
-import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { type MappedColumn, mappedColumns } from '../../src/mapping/mapped-columns.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type { AnyRecord, FieldName, IndexColumn } from '../../src/records/record-types.ts'
 import { assertRecord } from '../../src/records/schema.ts'
@@ -50,28 +49,20 @@ export function entityColumns<Schema extends AnyRecord>(
   { bytes = 'bytea' }: ColumnOptions = {},
 ): { readonly [Name in FieldName<Schema> | IndexColumn<Schema>]: EntitySchemaColumnOptions } {
   assertRecord(schema)
-  const record = new MappedRecord({ schema } as unknown as AnyCipher)
-  const storage = schema.options.storage ?? 'text'
-  const fields = Object.entries(schema.fields).map(([name, { options }]) => {
-    if (options.state === 'plaintext')
-      throw new ConfigError(`${schema.name}.${name} is in state plaintext: leave it an ordinary column`)
-    const type = (options.storage ?? storage) === 'binary' ? bytes : 'text'
-    return [name, { type, nullable: record.showsNull(name), transformer: guarding(record, name) }]
+  const columns = mappedColumns(schema, 'leave it an ordinary column').map((column) => {
+    const { name, isIndex, isBinary, isNullable } = column
+    const type = isBinary ? bytes : isIndex ? 'varchar' : 'text'
+    return [name, { type, ...(isIndex ? { select: false } : { nullable: isNullable }), transformer: guarding(column) }]
   })
-  const indexes = [...record.indexColumns].map((name) => {
-    const type = storage === 'binary' ? bytes : 'varchar'
-    return [name, { type, select: false, transformer: guarding(record, name) }]
-  })
-  return Object.fromEntries([...fields, ...indexes])
+  return Object.fromEntries(columns)
 }
 
-function guarding(record: MappedRecord, name: string): ValueTransformer {
-  const refusal = () => (record.indexColumns.has(name) ? record.writtenIndex(name) : record.unencrypted(name))
+function guarding({ isNullable, refusal }: MappedColumn): ValueTransformer {
   return {
     to(value: unknown) {
       if (value instanceof Placeholder) return value.take()
       if (StoredValue.is(value)) return StoredValue.unwrap(value)
-      if (value === undefined || (value === null && record.showsNull(name))) return value
+      if (value === undefined || (value === null && isNullable)) return value
       return new Unencrypted(refusal())
     },
     from: (value: unknown) => {
