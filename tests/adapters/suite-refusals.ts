@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Case } from './case.ts'
 import type { Refusals } from './harness.ts'
+import { refusal } from './refusal.ts'
 import { manyCustomers } from './samples.ts'
 
 const PROMISES: Readonly<Record<keyof Refusals, readonly [promise: string, says: RegExp]>> = {
@@ -30,7 +31,7 @@ export function describeRefusals(the: () => Case): void {
             () => undefined,
             (reason: unknown) => reason,
           )
-        expect(error).toMatchObject({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(says) })
+        expect(error).toEqual(refusal(says))
         expect(await under.stored('customers')).toEqual(before)
       })
     }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { defineRecord, text } from '../../src/index.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertFilterable, assertNotCalculated, assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
+import { refusal } from '../adapters/refusal.ts'
 
 const schema = defineRecord(
   'people',
@@ -18,8 +19,6 @@ const named: NamedTable = {
   columns: new Map(['id', 'name', 'name_index', 'nick', 'role', 'bossId'].map((name) => [name, name])),
   unquoted: true,
 }
-const refusal = (says: RegExp) =>
-  expect.objectContaining({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(says) })
 
 describe('a query is refused', () => {
   test.each<[string, RegExp]>([

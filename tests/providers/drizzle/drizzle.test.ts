@@ -11,6 +11,7 @@ import { DRIZZLE } from '../../adapters/differences.ts'
 import { drizzleHarness } from '../../adapters/drizzle-harness.ts'
 import { drizzleSchemas } from '../../adapters/drizzle-schema.ts'
 import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
+import { refusal } from '../../adapters/refusal.ts'
 import { customer, order, plain } from '../../adapters/samples.ts'
 
 let postgres: PostgresUnderTest
@@ -49,8 +50,6 @@ function describeOwn(the: () => Case): void {
     const logger = guardedLogger([sealed, encryptedTable(drizzleSchemas.postgres.orders, room.records.orders)])
     return { sealed, db: drizzle(postgres.pool, { schema: drizzleSchemas.postgres, logger }) }
   }
-  const refusal = (says: RegExp) =>
-    expect.objectContaining({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(says) })
 
   describe('queries of Drizzle', () => {
     test('findFirst is decrypted, and finds nothing where there is nothing', async () => {

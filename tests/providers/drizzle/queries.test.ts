@@ -8,6 +8,7 @@ import { encryptedTable, guardedLogger, pgColumns, type Query } from '../../../p
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { openStrongroom } from '../../../src/index.ts'
 import { records, type SuiteRoom } from '../../adapters/records.ts'
+import { refusal } from '../../adapters/refusal.ts'
 import { customer } from '../../adapters/samples.ts'
 
 const customers = pgTable('customers', {
@@ -29,9 +30,6 @@ afterAll(async () => {
   await pool.end()
   await room.close()
 })
-
-const refusal = (says: RegExp) =>
-  expect.objectContaining({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(says) })
 
 describe('a column of a record', () => {
   test('takes nothing but what was encrypted for its row', () => {

@@ -5,6 +5,7 @@ import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { prismaRelations, prismaTables, strongroomPrisma } from '../../../providers/prisma/index.ts'
 import { defineRecord, openStrongroom, text, uuidv7 } from '../../../src/index.ts'
 import { customers, orders, records } from '../../adapters/records.ts'
+import { refusal } from '../../adapters/refusal.ts'
 import { customer, manyCustomers, order } from '../../adapters/samples.ts'
 import { describeComponent } from '../../components/component.ts'
 import { startPostgres, type TestPostgres } from '../../fixtures/postgres.ts'
@@ -16,7 +17,15 @@ const tables = prismaTables(prismaSchema)
 const ada = { id: 'm1', email: 'Ada@Example.com', phone: '+44 20 7946 0958', role: 'admin' }
 const whole = { ...ada, logins: 0, invitedById: null }
 const alan = { id: 'm2', email: 'alan@example.com', phone: '+44 20 1111 0958', role: 'user' }
-const refused = (says: RegExp) => ({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(says) })
+
+/** A client for customers and orders, under keys of its own. */
+async function openShop(plain: AnyPrisma, options: { tenant?: () => string | undefined } = {}) {
+  const config = { name: 'suite', kms: memoryKms(), store: memoryKeyStore(), records }
+  const own = await openStrongroom(config, { init: true })
+  const models = { Customer: customers, Order: orders }
+  const shop: AnyPrisma = plain.$extends(strongroomPrisma(own, { models, relations, ...options }))
+  return { own, shop }
+}
 
 for (const version of PRISMA_VERSIONS) {
   describeComponent(version.name, version.missing, () => {
@@ -82,7 +91,7 @@ for (const version of PRISMA_VERSIONS) {
           })
         }
         const upsert = { where: { email: ada.email }, create: ada, update: { role: 'x' } }
-        await expect(db.member.upsert(upsert)).rejects.toMatchObject(refused(/rotated/))
+        await expect(db.member.upsert(upsert)).rejects.toEqual(refusal(/rotated/))
       })
 
       test('upserts by its value', async () => {
@@ -90,7 +99,7 @@ for (const version of PRISMA_VERSIONS) {
         expect(await db.member.upsert(upsert)).toEqual(whole)
         expect(await db.member.upsert(upsert)).toEqual({ ...whole, role: 'owner' })
         const changes = { ...upsert, update: { phone: '1234' } }
-        await expect(db.member.upsert(changes)).rejects.toMatchObject(refused(/must say id/))
+        await expect(db.member.upsert(changes)).rejects.toEqual(refusal(/must say id/))
         expect(await db.member.upsert({ ...changes, where: { id: 'm1' } })).toMatchObject({ phone: '1234' })
       })
 
@@ -101,7 +110,7 @@ for (const version of PRISMA_VERSIONS) {
           create: { ...ada, role: 'user' },
           update: { role: 'owner' },
         }
-        await expect(db.member.upsert(upsert)).rejects.toMatchObject(refused(/upsert wrote nothing/))
+        await expect(db.member.upsert(upsert)).rejects.toEqual(refusal(/upsert wrote nothing/))
         expect(await db.member.findMany()).toEqual([whole])
       })
 
@@ -148,7 +157,7 @@ for (const version of PRISMA_VERSIONS) {
         expect(await page({ skip: 1, take: 2 })).toEqual(['n11', 'n20'])
         expect(await page({ take: -1 })).toEqual(['n25'])
         expect(await page({ cursor: { id: 'n11' }, skip: 1, take: 1 })).toEqual(['n20'])
-        await expect(page({ distinct: ['role'] })).rejects.toMatchObject(refused(/distinct/))
+        await expect(page({ distinct: ['role'] })).rejects.toEqual(refusal(/distinct/))
       })
 
       test('passes over rows that do not match when the first is asked for', async () => {
@@ -180,7 +189,7 @@ for (const version of PRISMA_VERSIONS) {
         }
         const before = await stored('members')
         for (const [name, attempt] of Object.entries(attempts)) {
-          await expect(attempt(), name).rejects.toMatchObject(refused(/other rows/))
+          await expect(attempt(), name).rejects.toEqual(refusal(/other rows/))
         }
         expect(await stored('members')).toEqual(before)
       })
@@ -234,7 +243,7 @@ for (const version of PRISMA_VERSIONS) {
         ['a value of another type', () => db.member.create({ data: { ...ada, email: 5 } }), /text value/],
         ['an undeclared relation', () => db.member.findMany({ include: { nothing: true } }), /prismaRelations/],
       ])('%s', async (_, attempt, says) => {
-        await expect(attempt()).rejects.toMatchObject(refused(says))
+        await expect(attempt()).rejects.toEqual(refusal(says))
         expect(await stored('members')).toEqual([])
       })
 
@@ -252,7 +261,7 @@ for (const version of PRISMA_VERSIONS) {
           () => bare.member.update({ where: { id: 'm1' }, data: nested }),
           () => bare.member.findUnique({ where: { id: 'm1' } }).secrets(),
         ]) {
-          await expect(attempt()).rejects.toMatchObject(refused(/relation/))
+          await expect(attempt()).rejects.toEqual(refusal(/relation/))
         }
         expect(await stored('members')).toHaveLength(1)
         expect(await stored('secrets')).toHaveLength(1)
@@ -322,8 +331,8 @@ for (const version of PRISMA_VERSIONS) {
         expect(await db.secret.create({ data: { ...secret('s3'), member: orCreate } })).toEqual(secret('s3', 'm2'))
         expect(await db.secret.create({ data: { ...secret('s4'), member: orCreate } })).toEqual(secret('s4', 'm2'))
         const byEmail = { connect: { email: ada.email } }
-        await expect(db.secret.create({ data: { ...secret('s5'), member: byEmail } })).rejects.toMatchObject(
-          refused(/memberId/),
+        await expect(db.secret.create({ data: { ...secret('s5'), member: byEmail } })).rejects.toEqual(
+          refusal(/memberId/),
         )
         expect(await db.member.count()).toBe(2)
       })
@@ -343,9 +352,7 @@ for (const version of PRISMA_VERSIONS) {
         expect((await change({ updateMany: { where: { id: 's2' }, data: { body } } })).secrets[1].body).toEqual(body)
         expect((await change({ delete: { id: 's2' }, create: secret('s4') })).secrets).toHaveLength(3)
         expect((await change({ deleteMany: {} })).secrets).toEqual([])
-        await expect(change({ updateMany: { where: {}, data: { body } } })).rejects.toMatchObject(
-          refused(/must say id/),
-        )
+        await expect(change({ updateMany: { where: {}, data: { body } } })).rejects.toEqual(refusal(/must say id/))
       })
 
       test('do not take a row from the parent to which its values are bound', async () => {
@@ -358,7 +365,7 @@ for (const version of PRISMA_VERSIONS) {
           () => db.secret.update({ where: { id: 's1' }, data: { member: { connect: { id: 'm2' } } } }),
           () => db.secret.update({ where: { id: 's1', memberId: 'm1' }, data: { memberId: 'm2' } }),
         ]) {
-          await expect(attempt()).rejects.toMatchObject(refused(/memberId/))
+          await expect(attempt()).rejects.toEqual(refusal(/memberId/))
         }
         expect(await stored('secrets')).toEqual(before)
       })
@@ -379,17 +386,13 @@ for (const version of PRISMA_VERSIONS) {
           () => clinic.patient.upsert({ where, create: { ...where, email: '', ward: '' }, update: data }),
           () => clinic.visit.update({ where: { id: 1 }, data: { patient: { update: data } } }),
         ]) {
-          await expect(attempt()).rejects.toMatchObject(refused(/rows of Visit/))
+          await expect(attempt()).rejects.toEqual(refusal(/rows of Visit/))
         }
         await own.close()
       })
 
       test('hang on rows in which nothing is encrypted, and through them', async () => {
-        const config = { name: 'suite', kms: memoryKms(), store: memoryKeyStore(), records }
-        const own = await openStrongroom(config, { init: true })
-        const shop: AnyPrisma = plain.$extends(
-          strongroomPrisma(own, { models: { Customer: customers, Order: orders }, relations }),
-        )
+        const { own, shop } = await openShop(plain)
         const row = customer('acme', 1)
         const { customerId: _, ...placed } = order(row, 7)
         const create = { ...row, orders: { create: placed } }
@@ -401,8 +404,8 @@ for (const version of PRISMA_VERSIONS) {
         expect(tag.customers[0].balance).toBe(row.balance)
         const where = { customers: { some: { email: row.email, orgId: 'acme' } } }
         expect(await shop.tag.findMany({ where })).toHaveLength(1)
-        await expect(shop.tag.findMany({ where: { customers: { some: { email: row.email } } } })).rejects.toMatchObject(
-          refused(/orgId/),
+        await expect(shop.tag.findMany({ where: { customers: { some: { email: row.email } } } })).rejects.toEqual(
+          refusal(/orgId/),
         )
         expect(
           await shop.tag.findFirst({ select: { _count: { select: { customers: { where: where.customers.some } } } } }),
@@ -585,13 +588,13 @@ for (const version of PRISMA_VERSIONS) {
         await db.member.create({ data: ada })
         const before = await stored('members')
         const role = { where: { id: 'm1' }, data: { role: 'changed' } }
-        await expect(attempt(db)).rejects.toMatchObject(refused(says))
+        await expect(attempt(db)).rejects.toEqual(refusal(says))
         const interactive = db.$transaction(async (tx: AnyPrisma) => {
           await tx.member.update(role)
           await attempt(tx)
         })
-        await expect(interactive).rejects.toMatchObject(refused(says))
-        await expect(db.$transaction([db.member.update(role), attempt(db)])).rejects.toMatchObject(refused(says))
+        await expect(interactive).rejects.toEqual(refusal(says))
+        await expect(db.$transaction([db.member.update(role), attempt(db)])).rejects.toEqual(refusal(says))
         expect(await stored('members')).toEqual(before)
       })
 
@@ -611,25 +614,20 @@ for (const version of PRISMA_VERSIONS) {
       test('is left alone by extensions that were added later as well', async () => {
         const later: AnyPrisma = db.$extends({ query: { $executeRaw: ({ args, query }: AnyPrisma) => query(args) } })
         const attempt = later.$executeRaw`update members set email = ${'x@example.com'}`
-        await expect(attempt).rejects.toMatchObject(refused(/email/))
+        await expect(attempt).rejects.toEqual(refusal(/email/))
       })
 
       test('is refused where it is not known what the tables are called, unless it has none', async () => {
         const bare: AnyPrisma = plain.$extends(strongroomPrisma(room, { models: { Member: members } }))
         expect(await bare.$queryRaw`select ${1}::int as one`).toEqual([{ one: 1 }])
-        await expect(bare.$queryRaw`select id from members`).rejects.toMatchObject(refused(/prismaTables/))
-        await expect(bare.$executeRawUnsafe('delete from members')).rejects.toMatchObject(refused(/prismaTables/))
+        await expect(bare.$queryRaw`select id from members`).rejects.toEqual(refusal(/prismaTables/))
+        await expect(bare.$executeRawUnsafe('delete from members')).rejects.toEqual(refusal(/prismaTables/))
       })
     })
 
     test('the tenant comes from the request, and two of them at once never mix', async () => {
-      const config = { name: 'suite', kms: memoryKms(), store: memoryKeyStore(), records }
-      const own = await openStrongroom(config, { init: true })
       const request = new AsyncLocalStorage<string>()
-      const models = { Customer: customers, Order: orders }
-      const shop: AnyPrisma = plain.$extends(
-        strongroomPrisma(own, { models, relations, tenant: () => request.getStore() }),
-      )
+      const { own, shop } = await openShop(plain, { tenant: () => request.getStore() })
       const work = (orgId: string) =>
         request.run(orgId, async () => {
           for (const { orgId: _, ...row } of manyCustomers(orgId, 5)) {
@@ -659,21 +657,16 @@ for (const version of PRISMA_VERSIONS) {
         await shop.tag.update({ where: { label }, data: { customers: nested } })
         expect(await shop.customer.findUnique({ where: { id: mine?.id } })).toMatchObject({ visits: 7 })
         expect(await shop.customer.deleteMany()).toEqual({ count: 5 })
-        await expect(shop.customer.create({ data: customer('globex', 9) })).rejects.toMatchObject(refused(/tenant/))
-        await expect(shop.customer.findMany({ where: { orgId: 'globex' } })).rejects.toMatchObject(refused(/tenant/))
+        await expect(shop.customer.create({ data: customer('globex', 9) })).rejects.toEqual(refusal(/tenant/))
+        await expect(shop.customer.findMany({ where: { orgId: 'globex' } })).rejects.toEqual(refusal(/tenant/))
       })
       expect((await pool.query('select 1 from customers')).rowCount).toBe(5)
       await own.close()
     })
 
     test('work for no tenant says which one it is for, or is refused: also when it is awaited too late', async () => {
-      const config = { name: 'suite', kms: memoryKms(), store: memoryKeyStore(), records }
-      const own = await openStrongroom(config, { init: true })
       const request = new AsyncLocalStorage<string>()
-      const models = { Customer: customers, Order: orders }
-      const shop: AnyPrisma = plain.$extends(
-        strongroomPrisma(own, { models, relations, tenant: () => request.getStore() }),
-      )
+      const { own, shop } = await openShop(plain, { tenant: () => request.getStore() })
       await shop.customer.createMany({ data: [...manyCustomers('acme', 2), ...manyCustomers('globex', 2)] })
       const { id } = customer('acme', 0)
       const unheld = request.run('acme', () => [
@@ -687,7 +680,7 @@ for (const version of PRISMA_VERSIONS) {
       for (const attempt of unheld) {
         // Prisma does nothing before somebody awaits, which is behind `run` here.
         const late: PromiseLike<unknown> = request.run('acme', attempt)
-        await expect(late).rejects.toMatchObject(refused(/no tenant.*awaited/))
+        await expect(late).rejects.toEqual(refusal(/no tenant.*awaited/))
       }
       expect(await shop.customer.count({ where: { orgId: 'acme' } })).toBe(2)
       expect(await shop.customer.count({ where: { orgId: 'acme', status: 'gone' } })).toBe(0)

@@ -7,6 +7,7 @@ import { describeAdapter } from '../../adapters/conformance.ts'
 import { TYPEORM } from '../../adapters/differences.ts'
 import { PostgresUnderTest } from '../../adapters/postgres-under-test.ts'
 import type * as suite from '../../adapters/records.ts'
+import { refusal } from '../../adapters/refusal.ts'
 import { customer, order, plain } from '../../adapters/samples.ts'
 import { Customers, Orders, typeormHarness } from '../../adapters/typeorm-harness.ts'
 import { describeStreams } from './suite-streams.ts'
@@ -32,8 +33,6 @@ describeAdapter(
 
 function describeOwn(the: () => Case): void {
   const manager = () => (sources[0] as DataSource).manager
-  const refusal = (says: RegExp) =>
-    expect.objectContaining({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(says) })
 
   describe('save', () => {
     test('of a loaded entity updates it, its indexes with it, and leaves the entity as it was given', async () => {
