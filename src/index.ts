@@ -61,10 +61,12 @@ export type {
   ShredEntry,
   ShredLedger,
 } from './key-store.ts'
+export type { AddOptions } from './keys/add-key.ts'
 export type { KeyInfo } from './keys/key-info.ts'
 export type { Attempts } from './keys/key-ledger.ts'
-export type { AddOptions, KeyManager, ListOptions, RotateOptions } from './keys/key-manager.ts'
+export type { KeyManager, RotateOptions } from './keys/key-manager.ts'
 export type { KeyStep, KeyStepPlan } from './keys/key-step.ts'
+export type { ListOptions } from './keys/list-keys.ts'
 export type { Proved, ReportBody, ReportVerdict } from './keys/report-proof.ts'
 export type { RewrapOptions, RewrapReport } from './keys/rewrap-keys.ts'
 export type { RewrapPlan } from './keys/rewrap-plan.ts'

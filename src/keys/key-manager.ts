@@ -1,29 +1,22 @@
 import { assertArray, assertObject, assertText, describe } from '../bytes.ts'
-import { InvalidInputError, KeyStateError, KeyStoreError } from '../errors.ts'
+import { InvalidInputError, KeyStateError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
-import {
-  KEY_PURPOSES,
-  type KeyPurpose,
-  type KeyRecord,
-  type KeyState,
-  type KeyStore,
-  LOCAL_PURPOSES,
-  type ShredLedger,
-} from '../key-store.ts'
+import { KEY_PURPOSES, type KeyPurpose, type KeyStore, LOCAL_PURPOSES, type ShredLedger } from '../key-store.ts'
+import { type AddOptions, addKey } from './add-key.ts'
 import { AttemptLog } from './attempts.ts'
 import type { Clock } from './clock.ts'
 import { ensureActive } from './create-keys.ts'
-import { assertKeyId, assertOptions, assertPurpose, assertReason, assertState } from './key-arguments.ts'
-import { assertMay, type Change, stateChange } from './key-change.ts'
+import { makeFirstRoot } from './first-root.ts'
+import { assertKeyId, assertOptions, assertPurpose, assertReason } from './key-arguments.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
 import type { Attempts } from './key-ledger.ts'
-import { keyPages, PAGE } from './key-pages.ts'
-import { commitSize, type KeyParts, nextKey, readKey } from './key-parts.ts'
-import { type KeyStep, type KeyStepPlan, STEP_ACTIONS, targetOf } from './key-step.ts'
+import { keyPages } from './key-pages.ts'
+import { commitSize, type KeyParts, readKey } from './key-parts.ts'
+import { type KeyStep, type KeyStepPlan, STEP_ACTIONS } from './key-step.ts'
 import { KeyWriter } from './key-writer.ts'
 import type { Keyring } from './keyring.ts'
 import type { KmsGroup } from './kms-group.ts'
-import { newKey, newRootKey } from './new-key.ts'
+import { type ListOptions, listKeys } from './list-keys.ts'
 import {
   type Proved,
   proveReport,
@@ -39,29 +32,7 @@ import { planRootRotation, planScopeRotation, type RotationPlan } from './rotati
 import { encodeScope, type KeyScope } from './scope.ts'
 import { replayShreds, type ShreddedKey, type ShredKeysOptions, shredExpired, shredScope } from './shred-keys.ts'
 import { nextStates } from './states.ts'
-
-/** Which keys to list; every given property must match. */
-export interface ListOptions {
-  readonly purpose?: KeyPurpose
-  readonly state?: KeyState
-  readonly scope?: KeyScope
-  /** Continue behind this id. */
-  readonly after?: string
-  /** 1 to 1,000; 1,000 by default. */
-  readonly limit?: number
-}
-
-/** Which key to make. */
-export interface AddOptions {
-  /** `data` by default. */
-  readonly purpose?: 'data' | 'index' | 'pepper'
-  /** The empty scope by default. */
-  readonly scope?: KeyScope
-  /** When the key ends: after this it neither encrypts nor decrypts, not even when its record is put back. */
-  readonly expiresAt?: Date
-  /** For the record; at most 1,000 characters. */
-  readonly reason?: string
-}
+import { planStep, takeStep } from './take-step.ts'
 
 /** Which keys to rotate. */
 export interface RotateOptions {
@@ -78,7 +49,6 @@ export interface RotateOptions {
 }
 
 const BATCH = 500
-const ATTEMPTS = 5
 
 /** The life of keys. The only part of Strongroom that writes the key store. */
 export class KeyManager {
@@ -108,34 +78,13 @@ export class KeyManager {
    * @throws KmsError, KeyStoreError
    */
   async init(): Promise<boolean> {
-    const { name, store, keyring, kms, clock } = this.#parts
-    if ((await store.findActive('root', [''])).length > 0) return false
-    await keyring.ledger.sync()
-    const request = { store: name, generation: 1, state: 'active', at: clock.date(), reason: null } as const
-    const root = await newRootKey(kms, request, (secret, record) => keyring.roots.adopt(secret, record))
-    const entry = root.signEntry(keyring.ledger.head, {
-      at: root.record.createdAt,
-      action: 'init',
-      changes: [{ id: root.id, rev: 1, state: 'active' }],
-    })
-    const result = await store.commit({ puts: [{ record: root.record, replaces: null }], log: entry })
-    if (!result.written) keyring.roots.forget(root.id)
-    return result.written
+    return makeFirstRoot(this.#parts)
   }
 
   /** One page of keys in order of id, each checked. @throws KeyRecordError when a record was changed outside Strongroom */
   async list(options: ListOptions = {}): Promise<KeyInfo[]> {
     assertOptions(options)
-    const { scope, limit = PAGE, ...query } = options
-    assertPurpose(query.purpose, KEY_PURPOSES)
-    assertState(query.state)
-    if (query.after !== undefined) assertKeyId(query.after, 'after')
-    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE) {
-      throw new InvalidInputError(`limit must be a whole number from 1 to ${PAGE}`)
-    }
-    const text = scope === undefined ? {} : { scope: encodeScope(scope, this.#parts.name) }
-    const records = await this.#parts.store.list({ ...query, ...text, limit })
-    return Promise.all(records.map(async (record) => keyInfo(await this.#parts.keyring.verified(record))))
+    return listKeys(this.#parts, options)
   }
 
   /** One key. @throws KeyNotFoundError, KeyRecordError */
@@ -146,21 +95,7 @@ export class KeyManager {
   /** Makes a key that waits: it encrypts nothing until `promote`. @throws InvalidInputError, KeyStoreError */
   async add(options: AddOptions = {}): Promise<KeyInfo> {
     assertOptions(options)
-    const { purpose = 'data', expiresAt = null, reason = null } = options
-    assertPurpose(purpose, LOCAL_PURPOSES)
-    assertReason(reason ?? undefined)
-    const now = this.#parts.clock.date().getTime()
-    if (expiresAt !== null && !(expiresAt instanceof Date && expiresAt.getTime() > now)) {
-      throw new InvalidInputError('expiresAt must be a Date in the future')
-    }
-    const scope = encodeScope(options.scope ?? {}, this.#parts.name)
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const root = await this.#parts.keyring.activeRoot()
-      const record = newKey(root, { ...(await nextKey(this.#parts, purpose, scope, 'pending')), expiresAt, reason })
-      if (Array.isArray(await this.#parts.writer.write('add', async () => ({ create: [record] }))))
-        return keyInfo(record)
-    }
-    throw new KeyStoreError('conflict', 'could not add a key: other processes kept adding keys to the same scope')
+    return addKey(this.#parts, options)
   }
 
   /** Lets a waiting key take over: it becomes active, the active key of its scope decrypt_only. @throws KeyStateError */
@@ -283,8 +218,7 @@ export class KeyManager {
         `step must be one of ${Object.keys(STEP_ACTIONS).join(', ')}, received ${describe(step)}`,
       )
     }
-    const { before, to } = await targetOf(this.#parts, this.#shredLedger, step, id)
-    return { key: keyInfo(before), to, rotates: rotatesFirst(step, before) }
+    return planStep(this.#parts, this.#shredLedger, step, id)
   }
 
   /**
@@ -368,34 +302,7 @@ export class KeyManager {
 
   async #step(step: KeyStep, id: string, reason: string | undefined): Promise<KeyInfo> {
     assertReason(reason)
-    const { before, to } = await targetOf(this.#parts, this.#shredLedger, step, id)
-    if (rotatesFirst(step, before)) {
-      if (before.purpose === 'root') await rotateRoot(this.#parts, reason)
-      else await rotateScopes(this.#parts, before.purpose, [before.scope], reason)
-    }
-    return this.#transition(STEP_ACTIONS[step], id, to, reason)
-  }
-
-  async #transition(action: string, id: string, to: KeyState, reason: string | undefined): Promise<KeyInfo> {
-    const written = await this.#parts.writer.write(action, async () => {
-      const before = await readKey(this.#parts, id)
-      assertMay(before, to, action)
-      if (before.purpose === 'root' && to === 'destroyed')
-        return { change: [await this.#rootTombstone(before, reason)] }
-      const signer = await this.#parts.keyring.root(before.parent ?? before.id)
-      return { change: [stateChange(this.#parts, before, to, reason, signer)] }
-    })
-    if (!Array.isArray(written)) {
-      throw new KeyStoreError('conflict', `could not ${action} key ${id}: another key became active at the same moment`)
-    }
-    return keyInfo(written[0] as KeyRecord)
-  }
-
-  /** A destroyed root key cannot sign for itself any more: the active one does. */
-  async #rootTombstone(before: KeyRecord, reason: string | undefined): Promise<Change> {
-    const active = await this.#parts.keyring.activeRoot()
-    const change = stateChange(this.#parts, before, 'destroyed', reason, active)
-    return { ...change, after: { ...change.after, parent: active.id } }
+    return takeStep(this.#parts, this.#shredLedger, step, id, reason)
   }
 
   async #activeScopes(purpose: KeyPurpose): Promise<string[]> {
@@ -405,9 +312,4 @@ export class KeyManager {
     }
     return scopes
   }
-}
-
-/** A key that still writes hands over before it is declared known to others. */
-function rotatesFirst(step: KeyStep, { state }: KeyRecord): boolean {
-  return step === 'compromise' && state === 'active'
 }
