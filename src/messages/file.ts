@@ -48,7 +48,7 @@ export interface OpenFileOptions extends OpenOptions, FileOptions {}
  *
  * @param from path of a regular file
  * @param to path of the message; may be the same as `from` with `force`
- * @throws InvalidInputError, KmsError, StrongroomError `ERR_FILE_EXISTS`, and what the file system says
+ * @throws InvalidInputError, KmsError, StrongroomError `ERR_FILE_EXISTS`, and what the file system says, as `ENOENT`
  */
 export async function sealFile(
   kms: KmsProvider | readonly KmsProvider[],
@@ -92,7 +92,8 @@ async function assertOpens(
  * message were verified. Permissions are kept. Where the recipients in its header do not open it, those of
  * `FROM.recipients` are used, if there are any.
  *
- * @throws DecryptionError whatever is wrong with the message; KmsError, StrongroomError `ERR_FILE_EXISTS`
+ * @throws DecryptionError whatever is wrong with the message; KmsError, StrongroomError `ERR_FILE_EXISTS`, and what the
+ *   file system says, as `ENOENT`
  */
 export async function openFile(
   kms: KmsProvider | readonly KmsProvider[],
@@ -106,7 +107,11 @@ export async function openFile(
   return betweenFiles(from, to, options, (input, size, write) => openInto(kms, input, size, plan, options, write))
 }
 
-/** Opens a whole file as `openFile` does and keeps nothing: says whether it could be restored. @throws DecryptionError, KmsError */
+/**
+ * Opens a whole file as `openFile` does and keeps nothing: says whether it could be restored.
+ *
+ * @throws DecryptionError, KmsError, and what the file system says, as `ENOENT`
+ */
 export async function verifyFile(
   kms: KmsProvider | readonly KmsProvider[],
   path: string,
@@ -125,7 +130,11 @@ export async function verifyFile(
   }
 }
 
-/** A file, with its detached recipients, as a source of ranges; close it when done. @throws InvalidInputError when it is no regular file */
+/**
+ * A file, with its detached recipients, as a source of ranges; close it when done.
+ *
+ * @throws InvalidInputError when it is no regular file, and what the file system says, as `ENOENT`
+ */
 export async function fileSource(path: string): Promise<RangeSource & { close(): Promise<void> }> {
   const file = await openRegular(path)
   const { size } = await file.stat()

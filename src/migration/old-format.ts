@@ -5,7 +5,8 @@ export interface OldFormat {
   /**
    * The plaintext of a stored value. It is converted to the type of the field as the text of a column would be.
    *
-   * @throws anything when the value is not one of this format and key: the row is set aside
+   * @throws anything when the value is not one of this format and key, the formats of Strongroom DecryptionError: the row is
+   *   set aside
    */
   open(stored: string): string | Uint8Array | null
   /** The same the other way, for a rollback into the old column. */

@@ -512,6 +512,25 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
     [null, 'false', 0],
     (bad) => api.laravelFormat({ keys: [`base64:${btoa('k'.repeat(32))}`], serialize: bad }),
   ],
+  ...Object.fromEntries(
+    Object.entries({
+      'keys of cloakFormat': (bad: Bad) => api.cloakFormat({ keys: bad }),
+      'keys of fernetFormat': (bad: Bad) => api.fernetFormat({ keys: bad }),
+      'keys of laravelFormat': (bad: Bad) => api.laravelFormat({ keys: bad }),
+      'keys of railsFormat': (bad: Bad) => api.railsFormat({ keys: bad, salt: 's' }),
+    }).map(([name, call]) => [
+      name,
+      [[...notLists, undefined, [], [5], [''], [null], ['\ud800'], Array(1)], call] as [
+        readonly unknown[],
+        typeof call,
+      ],
+    ]),
+  ),
+  'salt of railsFormat': [[undefined, null, 5, '\ud800'], (bad) => api.railsFormat({ keys: ['k'], salt: bad })],
+  'deterministic of railsFormat': [
+    [null, 'false', 0],
+    (bad) => api.railsFormat({ keys: ['k'], salt: 's', deterministic: bad }),
+  ],
   'plaintext of cloakFormat': [[null, 'false', 0], (bad) => api.cloakFormat({ keys: [cloakKey], plaintext: bad })],
   'name of memoryKms': [[null, 5, '', {}], (bad) => memoryKms({ name: bad })],
   'keyId of memoryKms': [[null, 5, '', {}], (bad) => memoryKms({ keyId: bad })],

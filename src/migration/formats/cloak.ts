@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { assertFlag, assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
-import { checkedFormat } from './checked-format.ts'
+import { assertKeys, checkedFormat } from './checked-format.ts'
 import {
   MAX_STORED,
   malformed,
@@ -37,8 +37,8 @@ export function cloakFormat(options: CloakOptions): OldFormat {
   assertObject(options, 'the options')
   const { keys, plaintext: mixed = false } = options
   assertFlag(mixed, 'plaintext')
-  if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of cloak keys')
-  const known = new Map(keys.map((key: string) => [fingerprint(key), keyOf(key)]))
+  assertKeys(keys, 'cloak keys')
+  const known = new Map(keys.map((key) => [fingerprint(key), keyOf(key)]))
   const [first] = known as unknown as [[string, Buffer]]
   return checkedFormat({
     name: 'cloak',
@@ -76,11 +76,11 @@ export function cloakFormat(options: CloakOptions): OldFormat {
 
 /** Of the text of the key, as it is written. */
 function fingerprint(key: string): string {
-  return createHash('sha256').update(String(key)).digest('hex').slice(0, 8)
+  return createHash('sha256').update(key).digest('hex').slice(0, 8)
 }
 
 function keyOf(text: string): Buffer {
-  const key = Buffer.from(KEY.exec(String(text))?.[1] ?? '', 'base64url')
+  const key = Buffer.from(KEY.exec(text)?.[1] ?? '', 'base64url')
   if (key.byteLength !== 32) throw new InvalidInputError('a cloak key begins with k1.aesgcm256. and has 32 bytes')
   return key
 }

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
+import { DecryptionError } from '../../errors.ts'
 
 export const TAG_LENGTH = 16
 /** No stored value that is read here is larger. */
@@ -55,7 +56,7 @@ export function plaintextOf(bytes: Buffer): string | Uint8Array {
   return Buffer.from(text, 'utf8').equals(bytes) ? text : new Uint8Array(bytes)
 }
 
-/** Whatever is wrong with a value: whoever reads rows sets it aside, and tells nobody why. */
-export function malformed(): Error {
-  return new Error('not a value of this format and key')
+/** Whatever is wrong with a value. */
+export function malformed(): DecryptionError {
+  return new DecryptionError()
 }

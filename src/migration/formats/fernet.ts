@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
-import { checkedFormat } from './checked-format.ts'
+import { assertKeys, checkedFormat } from './checked-format.ts'
 import { assertMac, hmac256, malformed, paddedBase64, plaintextOf, strictBase64 } from './decipher.ts'
 
 const VERSION = 0x80
@@ -22,7 +22,7 @@ const BLOCK = 16
 export function fernetFormat(options: { readonly keys: readonly string[] }): OldFormat {
   assertObject(options, 'the options')
   const { keys } = options
-  if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of Fernet keys')
+  assertKeys(keys, 'Fernet keys')
   const pairs = keys.map(keyPair)
   return checkedFormat({
     name: 'fernet',
@@ -54,8 +54,8 @@ interface KeyPair {
   readonly encryption: Buffer
 }
 
-function keyPair(text: unknown): KeyPair {
-  const key = Buffer.from(typeof text === 'string' ? text : '', 'base64url')
+function keyPair(text: string): KeyPair {
+  const key = Buffer.from(text, 'base64url')
   if (key.byteLength !== 32) throw new InvalidInputError('a Fernet key is 32 bytes as base64url')
   return { signing: key.subarray(0, 16), encryption: key.subarray(16) }
 }

@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { assertFlag, assertObject } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
-import { checkedFormat } from './checked-format.ts'
+import { assertKeys, checkedFormat } from './checked-format.ts'
 import { assertMac, hmac256, malformed, openGcm, plaintextOf, sealGcm, strictBase64 } from './decipher.ts'
 
 /** How Laravel was set up. */
@@ -26,7 +26,7 @@ export function laravelFormat(options: LaravelOptions): OldFormat {
   assertObject(options, 'the options')
   const { keys, cipher = 'aes-256-cbc', serialize = false } = options
   assertFlag(serialize, 'serialize')
-  if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of Laravel keys')
+  assertKeys(keys, 'Laravel keys')
   if (cipher !== 'aes-256-cbc' && cipher !== 'aes-256-gcm')
     throw new InvalidInputError('cipher must be aes-256-cbc or aes-256-gcm')
   const known = keys.map(keyOf)
@@ -105,8 +105,8 @@ function firstThatOpens<Key>(keys: readonly Key[], open: (key: Key) => Buffer): 
   throw malformed()
 }
 
-function keyOf(text: unknown): Buffer {
-  const [, encoded = ''] = /^(?:base64:)?([A-Za-z0-9+/]{43}=)$/.exec(typeof text === 'string' ? text : '') ?? []
+function keyOf(text: string): Buffer {
+  const [, encoded = ''] = /^(?:base64:)?([A-Za-z0-9+/]{43}=)$/.exec(text) ?? []
   const key = Buffer.from(encoded, 'base64')
   if (key.byteLength !== 32) throw new InvalidInputError('a Laravel key is base64: and 32 bytes as base64')
   return key

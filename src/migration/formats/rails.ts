@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { createHash, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { deflateSync, inflateSync } from 'node:zlib'
-import { assertObject } from '../../bytes.ts'
+import { assertFlag, assertObject, assertText } from '../../bytes.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { OldFormat } from '../old-format.ts'
-import { checkedFormat } from './checked-format.ts'
+import { assertKeys, checkedFormat } from './checked-format.ts'
 import { hmac256, MAX_STORED, malformed, openGcm, plaintextOf, sealGcm, strictBase64 } from './decipher.ts'
 
 /** How Active Record Encryption was set up. */
@@ -37,11 +37,12 @@ const MAX_PLAINTEXT = 16 * 1024 * 1024
 export function railsFormat(options: RailsOptions): OldFormat {
   assertObject(options, 'the options')
   const { keys, salt, digest = 'sha256', deterministic = false } = options
-  if (!Array.isArray(keys) || keys.length === 0) throw new InvalidInputError('keys must be a list of the keys of Rails')
-  if (typeof salt !== 'string') throw new InvalidInputError('salt must be the key_derivation_salt of Rails')
+  assertKeys(keys, 'the keys of Rails')
+  assertText(salt, 'salt')
+  assertFlag(deterministic, 'deterministic')
   if (digest !== 'sha256' && digest !== 'sha1') throw new InvalidInputError('digest must be sha256 or sha1')
-  const known = keys.map((key: string) => {
-    if (typeof key !== 'string' || key === '') throw new InvalidInputError('a key of Rails must be text')
+  const known = keys.map((key) => {
+    if (key === '') throw new InvalidInputError('a key of Rails must not be empty')
     const secret = pbkdf2Sync(key, salt, ITERATIONS, 32, digest)
     return { secret, id: createHash('sha1').update(secret).digest('hex').slice(0, 4) }
   })
