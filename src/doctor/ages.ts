@@ -1,3 +1,5 @@
+import { assertObject, describe } from '../bytes.ts'
+import { InvalidInputError } from '../errors.ts'
 import type { KeyPurpose, KeyRecord } from '../key-store.ts'
 import { type Finding, finding } from './finding.ts'
 
@@ -6,6 +8,23 @@ export type MaxAgeDays = Readonly<Record<KeyPurpose, number>>
 
 /** Specification section 4.3, after SP 800-57 part 1 section 5.3. */
 export const MAX_AGE_DAYS: MaxAgeDays = { root: 30, data: 90, index: 365, pepper: 365 }
+
+/** The ages of a policy, with what it leaves out. @throws InvalidInputError when one is no number of days, or of no purpose */
+export function agesOf(given: Partial<MaxAgeDays> = {}): MaxAgeDays {
+  assertObject(given, 'maxAgeDays')
+  const ages: Record<string, number> = { ...MAX_AGE_DAYS }
+  for (const [purpose, days] of Object.entries(given)) {
+    if (days === undefined) continue
+    if (!Object.hasOwn(MAX_AGE_DAYS, purpose) || typeof days !== 'number' || !(days >= 0)) {
+      const purposes = Object.keys(MAX_AGE_DAYS).join(', ')
+      throw new InvalidInputError(
+        `maxAgeDays must be days for ${purposes}, received ${describe(days)} for ${JSON.stringify(purpose)}`,
+      )
+    }
+    ages[purpose] = days
+  }
+  return ages as MaxAgeDays
+}
 
 const DAY_MS = 86_400_000
 const SOON_DAYS = 14

@@ -1,3 +1,5 @@
+import { assertDate } from '../bytes.ts'
+import { InvalidInputError } from '../errors.ts'
 import type { KeyStore } from '../key-store.ts'
 import { type Finding, finding, messageOf } from './finding.ts'
 import { timed } from './timed.ts'
@@ -20,10 +22,17 @@ export async function compareWithReference(
   timeoutMs: number,
 ): Promise<Finding> {
   const before = now().getTime()
-  const there = await timed(timeoutMs, reference)
+  const there = await timed(timeoutMs, async () => dateOf(await reference(), 'what reference gives'))
   if ('error' in there) return finding('clock', 'the reference', 'skipped', messageOf(there.error))
   const here = (before + now().getTime()) / 2
   return verdict('the reference', Math.abs(there.value.getTime() - here), 'agrees with the reference')
+}
+
+/** @throws InvalidInputError when it is no valid Date */
+export function dateOf(value: unknown, name: string): Date {
+  assertDate(value, name)
+  if (value === undefined) throw new InvalidInputError(`${name} must be a valid Date, received undefined`)
+  return value
 }
 
 async function newestEntry(store: KeyStore): Promise<number> {

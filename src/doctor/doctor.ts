@@ -1,7 +1,7 @@
-import { assertCallback, assertOptions } from '../bytes.ts'
+import { assertCallback, assertOptions, assertWhole } from '../bytes.ts'
 import { defineStrongroom, type StrongroomConfig } from '../config.ts'
-import { MAX_AGE_DAYS, type MaxAgeDays } from './ages.ts'
-import { compareWithLog, compareWithReference } from './clock.ts'
+import { agesOf, type MaxAgeDays } from './ages.ts'
+import { compareWithLog, compareWithReference, dateOf } from './clock.ts'
 import type { Finding } from './finding.ts'
 import { examineKeys } from './keys.ts'
 import { examineKms } from './kms.ts'
@@ -30,6 +30,7 @@ export interface DoctorReport {
 
 const DEFAULT_MAX_KEYS = 10_000
 const DEFAULT_TIMEOUT_MS = 10_000
+const MAX_TIMEOUT_MS = 3_600_000
 
 /**
  * Examines a configuration without changing anything: every KMS wraps and opens a random key and refuses a wrong
@@ -45,16 +46,20 @@ export async function doctor(config: StrongroomConfig, options: DoctorOptions = 
   defineStrongroom(config)
   assertOptions(options, 'the options')
   const { name, kms, store } = config
-  const { now = () => new Date(), reference, maxKeys = DEFAULT_MAX_KEYS } = options
+  const { now: clock = () => new Date(), reference, maxKeys = DEFAULT_MAX_KEYS } = options
   assertCallback(reference, 'reference')
-  assertCallback(now, 'now')
+  assertCallback(clock, 'now')
+  const now = () => dateOf(clock(), 'what now gives')
+  now()
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options
+  assertWhole(maxKeys, 'maxKeys', 0, Number.MAX_SAFE_INTEGER)
+  assertWhole(timeoutMs, 'timeoutMs', 1, MAX_TIMEOUT_MS)
+  const maxAgeDays = agesOf(options.maxAgeDays)
   const providers = Array.isArray(kms) ? kms : [kms]
   const findings = (await Promise.all(providers.map((provider) => examineKms(provider, name, timeoutMs)))).flat()
   const storeFindings = await examineStore(store, timeoutMs)
   findings.push(...storeFindings)
   if (storeFindings[0]?.status === 'ok') {
-    const maxAgeDays = { ...MAX_AGE_DAYS, ...options.maxAgeDays }
     findings.push(...(await examineKeys({ name, store, providers, maxAgeDays, maxKeys, timeoutMs, now: now() })))
     findings.push(await compareWithLog(store, now, timeoutMs))
   }

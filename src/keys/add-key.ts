@@ -1,3 +1,4 @@
+import { describe } from '../bytes.ts'
 import { InvalidInputError, KeyStoreError } from '../errors.ts'
 import { LOCAL_PURPOSES } from '../key-store.ts'
 import { assertPurpose, assertReason } from './key-arguments.ts'
@@ -22,17 +23,18 @@ const ATTEMPTS = 5
 
 /** Makes a key in state `pending`, one generation above all others of its scope. @throws InvalidInputError, KeyStoreError */
 export async function addKey(parts: KeyParts, options: AddOptions): Promise<KeyInfo> {
-  const { purpose = 'data', expiresAt = null, reason = null } = options
+  const { purpose = 'data', scope: given = {}, expiresAt, reason } = options
   assertPurpose(purpose, LOCAL_PURPOSES)
-  assertReason(reason ?? undefined)
+  assertReason(reason)
   const now = parts.clock.date().getTime()
-  if (expiresAt !== null && !(expiresAt instanceof Date && expiresAt.getTime() > now)) {
-    throw new InvalidInputError('expiresAt must be a Date in the future')
+  if (expiresAt !== undefined && !(expiresAt instanceof Date && expiresAt.getTime() > now)) {
+    throw new InvalidInputError(`expiresAt must be a Date in the future, received ${describe(expiresAt)}`)
   }
-  const scope = encodeScope(options.scope ?? {}, parts.name)
+  const scope = encodeScope(given, parts.name)
+  const said = { expiresAt: expiresAt ?? null, reason: reason ?? null }
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const root = await parts.keyring.activeRoot()
-    const record = newKey(root, { ...(await nextKey(parts, purpose, scope, 'pending')), expiresAt, reason })
+    const record = newKey(root, { ...(await nextKey(parts, purpose, scope, 'pending')), ...said })
     if (Array.isArray(await parts.writer.write('add', async () => ({ create: [record] })))) return keyInfo(record)
   }
   throw new KeyStoreError('conflict', 'could not add a key: other processes kept adding keys to the same scope')

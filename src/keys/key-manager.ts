@@ -213,7 +213,7 @@ export class KeyManager {
    * @throws KeyStateError when the key may not take it; InvalidInputError, KeyNotFoundError, KeyRecordError
    */
   async planStep(step: KeyStep, id: string): Promise<KeyStepPlan> {
-    if (!Object.hasOwn(STEP_ACTIONS, step)) {
+    if (!Object.keys(STEP_ACTIONS).includes(step)) {
       throw new InvalidInputError(
         `step must be one of ${Object.keys(STEP_ACTIONS).join(', ')}, received ${describe(step)}`,
       )

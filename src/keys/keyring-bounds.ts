@@ -12,8 +12,8 @@ export function assertKeyring(options: { readonly [Option in keyof typeof BOUNDS
   for (const [option, [least, most]] of Object.entries(BOUNDS)) {
     const value = options[option as keyof typeof BOUNDS]
     if (value === undefined) continue
-    if (!Number.isFinite(value) || value < least || value > most) {
-      throw new ConfigError(`keyring.${option} must be a number from ${least} to ${most}`)
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new ConfigError(`keyring.${option} must be a whole number from ${least} to ${most}`)
     }
   }
 }

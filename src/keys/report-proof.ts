@@ -29,6 +29,7 @@ export type ReportVerdict =
 export const REPORTS_BUCKET = 'strongroom.reports'
 
 const MAX_DEPTH = 64
+const MAX_KIND = 64
 
 /** The canonical scope of the key that proves reports. */
 export function reportsScope(name: string): string {
@@ -56,12 +57,21 @@ export function proveReport<Body extends ReportBody>(keyring: Keyring, body: Bod
 function plainReport<Body extends ReportBody>(body: Body): Body {
   assertObject(body, 'a report')
   assertText(body.kind, 'the kind of a report')
+  if (body.kind === '' || body.kind.length > MAX_KIND) {
+    throw new InvalidInputError(`the kind of a report must have 1 to ${MAX_KIND} characters`)
+  }
   assertText(body.store, 'the store of a report')
   try {
-    return JSON.parse(JSON.stringify(body)) as Body
+    return JSON.parse(JSON.stringify(body, finite)) as Body
   } catch {
-    throw new InvalidInputError('a report must be plain JSON: it holds a bigint, or itself')
+    throw new InvalidInputError('a report must be plain JSON: it holds a bigint, NaN, an infinity, or itself')
   }
+}
+
+/** JSON has no such number and would say null, which is then what is proved. */
+function finite(_: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new InvalidInputError('no number of JSON')
+  return value
 }
 
 /** Checks a report that was read from JSON. @throws InvalidInputError when it is none */
@@ -98,6 +108,7 @@ function digestOf(body: ReportBody): Buffer {
 export function canonicalJson(value: unknown, depth = 0): string {
   if (depth > MAX_DEPTH) throw new InvalidInputError('a report is not nested so deeply')
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item, depth + 1)).join(',')}]`
+  if (typeof value === 'bigint') throw new InvalidInputError('a report is plain JSON: it holds a bigint')
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const names = Object.keys(value).sort()
   const pairs = names.map((name) => `${JSON.stringify(name)}:${canonicalJson((value as never)[name], depth + 1)}`)
@@ -109,7 +120,7 @@ function asReport(report: unknown): Proved<ReportBody> {
   if (
     typeof kind === 'string' &&
     kind !== '' &&
-    kind.length <= 64 &&
+    kind.length <= MAX_KIND &&
     typeof store === 'string' &&
     typeof proof === 'string'
   )

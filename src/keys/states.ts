@@ -28,7 +28,7 @@ export function nextStates(from: KeyState): string {
 
 /** Refuses a list that names other states than those which can be allowed. @throws InvalidInputError */
 export function assertAllowed(allow: unknown): asserts allow is readonly AllowedState[] {
-  if (Array.isArray(allow) && allow.every((state) => state === 'suspended' || state === 'compromised')) return
+  if (Array.isArray(allow) && [...allow].every((state) => state === 'suspended' || state === 'compromised')) return
   throw new InvalidInputError(`allow must be a list of 'suspended' and 'compromised', received ${describe(allow)}`)
 }
 

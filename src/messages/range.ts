@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { assertBytes, assertMethods, assertObject, describe, wipe } from '../bytes.ts'
+import { assertBytes, assertCallback, assertMethods, assertObject, describe, wipe } from '../bytes.ts'
 import { DecryptionError, InvalidInputError } from '../errors.ts'
 import type { KmsProvider } from '../kms.ts'
 import type { OpenedHeader } from './authenticate.ts'
@@ -51,10 +51,11 @@ export async function openRange(
 /** Refuses what bytes cannot be read from. @throws InvalidInputError */
 export function assertSource(source: unknown): asserts source is RangeSource {
   assertMethods(source, ['read'], 'source')
-  const { size } = source as unknown as RangeSource
+  const { size, recipients } = source as unknown as RangeSource
   if (!Number.isSafeInteger(size) || size < 0) {
     throw new InvalidInputError(`the size of a source must be a number of bytes, received ${describe(size)}`)
   }
+  assertCallback(recipients, 'the recipients of a source')
 }
 
 /** `openRange` for an application with a name. */

@@ -170,7 +170,7 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
 
 function parametersOf(options: Argon2idOptions): Argon2Parameters {
   const { preset = 'default' } = options
-  if (!Object.hasOwn(argon2Presets, preset)) {
+  if (!Object.keys(argon2Presets).includes(preset)) {
     throw new InvalidInputError(`preset must be ${Object.keys(argon2Presets).join(', ')}, received ${describe(preset)}`)
   }
   const {

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { availableParallelism } from 'node:os'
-import { assertArray, assertFunction, assertOptions, assertWhole } from '../bytes.ts'
+import { assertArray, assertFunction, assertOptions, assertWhole, describe } from '../bytes.ts'
+import { InvalidInputError } from '../errors.ts'
 import { argon2Presets, isBelowFloor } from './argon2-parameters.ts'
 import { argon2Runner } from './argon2-runner.ts'
 import type { Argon2Engine } from './engine.ts'
@@ -85,6 +86,12 @@ export async function calibrateArgon2id(
   const fits = rows.filter(({ ms, belowFloor }) => !belowFloor && ms <= 1.2 * targetMs)
   return { targetMs, concurrency, rows, recommended: fits.at(-1) }
 
+  function time(): number {
+    const ms = now()
+    if (!Number.isFinite(ms)) throw new InvalidInputError(`now must give a time in ms, received ${describe(ms)}`)
+    return ms
+  }
+
   /** Median time of a round of `concurrency` hashes at once, in ms. */
   async function measure(memoryKiB: number, passes: number): Promise<number> {
     const salt = Buffer.alloc(16)
@@ -93,9 +100,9 @@ export async function calibrateArgon2id(
       run({ type: 'argon2id', version: 19, memoryKiB, passes, parallelism: 1, hashLength: 32, password, salt })
     const times: number[] = []
     for (let round = 0; round < ROUNDS; round++) {
-      const started = now()
+      const started = time()
       await Promise.all(Array.from({ length: concurrency }, hash))
-      times.push(now() - started)
+      times.push(time() - started)
     }
     return times.sort((a, b) => a - b)[ROUNDS >> 1] as number
   }

@@ -48,7 +48,7 @@ const MIN_LENGTH = { single: 15, multi: 8 }
 export function passwordPolicy(options: PasswordPolicyOptions = {}): PasswordPolicy {
   assertOptions(options, 'the options')
   const { factors = 'single', blocklists = [] } = options
-  if (!Object.hasOwn(MIN_LENGTH, factors)) {
+  if (!Object.keys(MIN_LENGTH).includes(factors)) {
     throw new InvalidInputError(`factors must be single or multi, received ${describe(factors)}`)
   }
   assertArray(blocklists, 'blocklists')

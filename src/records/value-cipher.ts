@@ -53,7 +53,7 @@ export class ValueCipher {
     if (options.padding !== undefined) assertPadding(options.padding)
     const type = typeOf(value)
     const aad = this.#aad(options)
-    const key = this.#keyring.active(purpose, encodeScope(options.scope ?? {}, this.#app))
+    const key = this.#keyring.active(purpose, this.#scope(options))
     const plaintext = encodeTypedPlaintext(value, type, options.padding ?? DEFAULT_PADDING)
     try {
       const out = type === 'bytes' ? key.encryptBytes(plaintext, aad) : key.encryptText(plaintext, aad)
@@ -70,7 +70,7 @@ export class ValueCipher {
   decrypt(ciphertext: unknown, options: DecryptValueOptions, purpose: 'data' | 'pepper' = 'data'): unknown {
     assertObject(options, 'options')
     const aad = this.#aad(options)
-    const scope = encodeScope(options.scope ?? {}, this.#app)
+    const scope = this.#scope(options)
     const field = parseField(ciphertext)
     if (field === undefined) throw this.#failed()
     const keyId = keyIdOf(field)
@@ -100,6 +100,11 @@ export class ValueCipher {
   isCurrent(ciphertext: unknown, purpose: 'data' | 'pepper'): boolean {
     const field = parseField(ciphertext)
     return field !== undefined && keyIdOf(field) === this.#keyring.active(purpose, '').id
+  }
+
+  /** The empty scope where none is given; null is refused, which may have been meant for somebody's. */
+  #scope({ scope = {} }: ValueOptions): string {
+    return encodeScope(scope, this.#app)
   }
 
   #aad({ context }: ValueOptions): Buffer {

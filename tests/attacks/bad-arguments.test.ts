@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { inspect } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { awsKms, dynamoKeyStore } from '../../providers/aws/index.ts'
 import { azureKeyVault } from '../../providers/azure/index.ts'
@@ -194,11 +195,11 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
   'plain of a record': [[[5], [null]], (bad) => api.defineRecord('r', { a: api.text() }, { id: 'id', plain: bad })],
   'init of openStrongroom': [['no', 1, null], (bad) => api.openStrongroom(config(), { init: bad })],
   'allow of decrypt': [
-    [null, 5, 'suspended', ['active'], [5]],
+    [null, 5, 'suspended', ['active'], [5], Array(1)],
     (bad) => room.records.people.decrypt({ id: 1, org: 'acme' }, { allow: bad }),
   ],
   'allow of room.decrypt': [
-    [null, 5, 'suspended', ['active'], [5]],
+    [null, 5, 'suspended', ['active'], [5], Array(1)],
     (bad) => room.decrypt(room.encrypt('v', { context: {} }), { context: {}, allow: bad }),
   ],
   'pepper of a configuration': [['off', 5], (bad) => api.defineStrongroom({ ...config(), pepper: bad })],
@@ -506,6 +507,63 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
     notMethods,
     (bad) => api.defineStrongroom({ ...config(), records: { people }, tables: { people: { ...table, jobs: bad } } }),
   ],
+  'what now gives, of calibrateArgon2id': [
+    [undefined, null, '5', Number.NaN, {}],
+    (bad) => api.calibrateArgon2id({ memoryKiB: [8] }, () => bad),
+  ],
+  'what now gives, of doctor': [
+    [undefined, null, 5, new Date(Number.NaN), {}],
+    (bad) => api.doctor(config(), { now: () => bad }),
+  ],
+  'timeoutMs of doctor': [
+    [null, '5', 0, -1, 1.5, Number.NaN, 2 ** 53],
+    (bad) => api.doctor(config(), { timeoutMs: bad }),
+  ],
+  'maxKeys of doctor': [[null, '5', -1, 1.5, Number.NaN, 5n], (bad) => api.doctor(config(), { maxKeys: bad })],
+  'maxAgeDays of doctor': [
+    [null, 5, 'x', [], { data: null }, { data: '90' }, { data: Number.NaN }, { data: -1 }, { dat: 90 }],
+    (bad) => api.doctor(config(), { maxAgeDays: bad }),
+  ],
+  'maxKeys of a keyring': [
+    [null, '5', 0, 1.5, Number.NaN, {}],
+    (bad) => api.defineStrongroom({ ...config(), keyring: { maxKeys: bad } }),
+  ],
+  'preset of argon2id': [
+    [null, 5, ['default'], Object.create(null), '__proto__'],
+    (bad) => api.argon2id({ preset: bad }),
+  ],
+  'factors of passwordPolicy': [
+    [null, 5, ['multi'], Object.create(null), '__proto__'],
+    (bad) => api.passwordPolicy({ factors: bad }),
+  ],
+  'algorithm of rawDigest': [
+    [null, 5, ['md5'], Object.create(null), '__proto__'],
+    (bad) => api.rawDigest({ algorithm: bad }),
+  ],
+  'step of keys.planStep': [
+    [null, 5, ['retire'], Object.create(null), '__proto__'],
+    (bad) => room.keys.planStep(bad, '0'.repeat(32)),
+  ],
+  'scope of room.encrypt': [[null, 5, 'x', []], (bad) => room.encrypt('v', { context: {}, scope: bad })],
+  'scope of keys.add': [[null, 5, 'x', []], (bad) => room.keys.add({ scope: bad })],
+  'expiresAt of keys.add': [
+    [null, 5, 'x', new Date(Number.NaN), new Date(0)],
+    (bad) => room.keys.add({ expiresAt: bad }),
+  ],
+  'recipients of a source': [
+    notCallbacks,
+    (bad) => api.openRange(kms, { size: 100, read: touched, recipients: bad }, 0, 1),
+  ],
+  'kind of keys.proveReport': [['', 'k'.repeat(65)], (bad) => room.keys.proveReport({ kind: bad, store: 's' })],
+  'number of keys.proveReport': [
+    [Number.NaN, Number.POSITIVE_INFINITY],
+    (bad) => room.keys.proveReport({ kind: 'k', store: 's', rows: [bad] } as api.ReportBody),
+  ],
+  'number of keys.verifyReport': [
+    [5n],
+    async (bad) =>
+      room.keys.verifyReport({ ...(await room.keys.proveReport({ kind: 'k', store: 'tests' })), rows: bad }),
+  ],
   'name of wordList': [[null, 5, {}, '\ud800'], (bad) => api.wordList([], bad)],
   'now of calibrateArgon2id': [[null, 5, 'x', {}], (bad) => api.calibrateArgon2id({}, bad)],
   'serialize of laravelFormat': [
@@ -634,7 +692,7 @@ describe('an argument of another kind is refused with a typed error that says so
         () => 'nothing was refused',
         (thrown) => thrown,
       )
-      const what = `${typeof bad} ${String(bad)}: ${error}`
+      const what = `${inspect(bad)}: ${error}`
       expect(error instanceof api.InvalidInputError || error instanceof api.StrongroomError, what).toBe(true)
     }
   })

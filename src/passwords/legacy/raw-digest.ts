@@ -27,7 +27,7 @@ export function rawDigest(options: RawDigestOptions): LegacyScheme {
   assertObject(options, 'the options')
   const { algorithm, salt: position = 'none' } = options
   const { stored: layout = position === 'none' ? 'digest' : 'digest:salt' } = options
-  if (!Object.hasOwn(LENGTHS, algorithm)) {
+  if (!Object.keys(LENGTHS).includes(algorithm)) {
     throw new InvalidInputError(
       `algorithm must be md5, sha1, sha256, sha384 or sha512, received ${describe(algorithm)}`,
     )
