@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { EventHub } from '../events.ts'
 import { keyIdOf } from '../format/field.ts'
 import type { KeyPurpose, KeyRecord } from '../key-store.ts'
+import { holdingAtMost } from '../lru-bound.ts'
 import type { Clock } from './clock.ts'
 import { DataKey } from './data-key.ts'
 import type { IndexKey } from './index-key.ts'
@@ -33,7 +34,7 @@ export class HeldKeys {
     this.#clock = clock
     this.#events = events
     this.#keys = new LRUCache({
-      max: maxKeys,
+      ...holdingAtMost(maxKeys),
       dispose: (key, _id, why) => this.#disposed(key, why === 'evict' ? 'capacity' : this.#closed ? 'closed' : 'state'),
     })
   }

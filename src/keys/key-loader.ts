@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { KeyRecord, KeyStore } from '../key-store.ts'
+import { holdingAtMost } from '../lru-bound.ts'
 import { assertRecord, refused } from './record.ts'
 
 const BATCH = 1000
@@ -19,7 +20,7 @@ export class KeyLoader {
   readonly #store: KeyStore
   readonly #take: (record: KeyRecord) => Promise<unknown>
   readonly #flights = new Map<string, Promise<void>>()
-  readonly #absent = new LRUCache<string, true>({ max: 10_000, ttl: ABSENT_MS })
+  readonly #absent = new LRUCache<string, true>({ ...holdingAtMost(10_000), ttl: ABSENT_MS })
   #queue: Flight[] = []
 
   /** @param take checks a record and brings its key into memory */

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { wipe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
+import { holdingAtMost } from '../lru-bound.ts'
 
 /** How long and how much one data key is used before the next is asked for. */
 export interface ReuseLimits {
@@ -51,7 +52,7 @@ export class DataKeyCache<Entry extends Reusable> {
   constructor(limits: ReuseLimits) {
     this.#limits = limits
     this.#entries = new LRUCache({
-      max: limits.entries,
+      ...holdingAtMost(limits.entries),
       ttl: limits.ageMs,
       dispose: (counted) => wipe(counted.entry.dataKey),
     })

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { asBuffer } from '../bytes.ts'
+import { holdingAtMost } from '../lru-bound.ts'
 import { planSeal, type SealOptions, type SealPlan } from './seal-options.ts'
 
 const ENTRIES = 1000
@@ -12,7 +13,7 @@ export interface NamedSealPlan extends SealPlan {
 /** Remembers what options came to, because small messages spend much of their time on checking and sorting the same context. */
 export class SealPlans {
   readonly #application: string | undefined
-  readonly #plans = new LRUCache<string, NamedSealPlan>({ max: ENTRIES })
+  readonly #plans = new LRUCache<string, NamedSealPlan>(holdingAtMost(ENTRIES))
 
   constructor(application: string | undefined) {
     this.#application = application
