@@ -20,8 +20,8 @@ const broken = page(
 
 describe('the programs in the documents', () => {
   let errors: string[]
-  beforeAll(() => {
-    errors = compileSnippets([...allPages(), broken], typeTests)
+  beforeAll(async () => {
+    errors = await compileSnippets([...allPages(), broken], typeTests)
   }, 300_000)
 
   test('compile, every one of them, in a program that does find a wrong call', () => {

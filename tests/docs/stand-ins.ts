@@ -1,5 +1,3 @@
-import { projectRoot } from './markdown.ts'
-
 /** What a reader of docs/providers/prisma.md has that is not installed here: the client that Prisma makes of the page's schema. */
 const PRISMA_CLIENT = `
 
@@ -31,8 +29,8 @@ declare module '@prisma/adapter-pg' {
 }
 `
 
-/** Texts of files that stand for what readers have made or installed, by their paths; each is of types alone. */
+/** Texts of files that stand for what readers have made or installed, by their paths from the root of the project; each is of types alone. */
 export const STAND_INS: ReadonlyMap<string, string> = new Map([
-  [`${projectRoot}docs/generated/client.ts`, PRISMA_CLIENT],
-  [`${projectRoot}docs/adapter-pg.d.ts`, ADAPTER],
+  ['docs/generated/client.ts', PRISMA_CLIENT],
+  ['docs/adapter-pg.d.ts', ADAPTER],
 ])
