@@ -21,6 +21,7 @@ const ORDER = [
   'key-store.ts',
   'key-record-shape.ts',
   'key-store-checks.ts',
+  'lru-bound.ts',
   'row-key.ts',
   'job.ts',
   'job-queue.ts',

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { gcm } from '@noble/ciphers/aes.js'
@@ -178,7 +179,7 @@ describe('the field format', () => {
         for (const at of [4, 40, valid.length - 1]) {
           const text = valid.slice(0, at) + character + valid.slice(at + 1)
           const strict = parseBase64url(text)
-          expect(parseField(text) === undefined, text).toBe(strict === undefined || strict[3] !== 0xf9)
+          assert.equal(parseField(text) === undefined, strict === undefined || strict[3] !== 0xf9, text)
         }
         expect(parseField(valid + character) === undefined).toBe(parseBase64url(valid + character) === undefined)
       }

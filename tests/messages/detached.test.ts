@@ -41,6 +41,7 @@ import { createMaterials, sealBytes } from '../../src/messages/seal.ts'
 import { planSeal, type SealOptions } from '../../src/messages/seal-options.ts'
 import { openStream } from '../../src/messages/stream.ts'
 import { fileReads } from '../file-reads.ts'
+import { withoutStacks } from '../without-stacks.ts'
 import { ada, bob, headerLength, LIMITS, pattern, rsaBoth, rsaPublic, watched } from './fixtures.ts'
 import { collect, streamOf } from './streams.ts'
 
@@ -118,6 +119,8 @@ async function forged(
 }
 
 describe('detached recipients', () => {
+  withoutStacks()
+
   it('let others open a file, which stays as it is to the byte', async () => {
     await writeFile(at('in'), plaintext)
     await sealFile(ada, at('in'), at('sealed'), { ...quick, context: { a: '1' } })

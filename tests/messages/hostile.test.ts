@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { DecryptionError } from '../../src/errors.ts'
 import { headerExtent, MAX_HEADER, parseHeader } from '../../src/messages/header.ts'
 import { bytesSource, inspectMessage } from '../../src/messages/inspect.ts'
@@ -11,8 +11,11 @@ import { createMessages } from '../../src/messages/messages.ts'
 import { openRange } from '../../src/messages/range.ts'
 import { rewrapFile } from '../../src/messages/rewrap-file.ts'
 import { openStream } from '../../src/messages/stream.ts'
+import { withoutStacks } from '../without-stacks.ts'
 import { ada, begin, bob, frame, headerLength, LIMITS, pattern } from './fixtures.ts'
 import { collect, streamOf } from './streams.ts'
+
+withoutStacks()
 
 const mutations = process.env.STRONGROOM_SLOW === '1' ? 1_000_000 : 100_000
 
@@ -65,15 +68,6 @@ function mutate(message: Buffer, other: Buffer, random: (below: number) => numbe
 }
 
 describe('a message that was tampered with', () => {
-  // Every mutation ends in an error, and nobody reads where they come from.
-  const { stackTraceLimit } = Error
-  beforeAll(() => {
-    Error.stackTraceLimit = 0
-  })
-  afterAll(() => {
-    Error.stackTraceLimit = stackTraceLimit
-  })
-
   it(`never opens and never fails otherwise than as one (${mutations.toLocaleString('en')} mutations)`, async () => {
     // Data keys are remembered, so that every mutation gets as far as its damage lets it.
     const room = createMessages({ kms: ada })

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -205,13 +206,13 @@ describe('a key text', () => {
         fc.integer({ min: 1, max: 127 }),
         (bytes, at, flip) => {
           const text = encodeKeyText('secretKey', bytes)
-          expect(text).toMatch(/^sr_sk1_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/)
-          expect(Buffer.from(bytes).equals(parseKeyText('secretKey', text) as Buffer)).toBe(true)
+          assert.match(text, /^sr_sk1_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/)
+          assert(Buffer.from(bytes).equals(parseKeyText('secretKey', text) as Buffer))
           const place = at % text.length
           const changed =
             text.slice(0, place) + String.fromCharCode(text.charCodeAt(place) ^ flip) + text.slice(place + 1)
-          expect(parseKeyText('secretKey', changed)).toBeUndefined()
-          expect(parseKeyText('sealedBoxSecret', text)).toBeUndefined()
+          assert.equal(parseKeyText('secretKey', changed), undefined)
+          assert.equal(parseKeyText('sealedBoxSecret', text), undefined)
         },
       ),
       { numRuns: 2000 },
