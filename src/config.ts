@@ -37,11 +37,13 @@ export interface StrongroomConfig<
   readonly name: string
   /** One key management service, or several: every root key is wrapped under all of them, and any one opens it. */
   readonly kms: KmsProvider | readonly KmsProvider[]
+  /** Where the records of keys and the key log are kept. Nothing in them is secret. */
   readonly store: KeyStore
   /** Keeps the end of the key log elsewhere, so that an old copy of the whole store is noticed. See the threat model. */
   readonly anchor?: KeyLogAnchor
   /** Names the keys that were shredded, apart from the key store: a backup that brings one back is refused. */
   readonly shredLedger?: ShredLedger
+  /** The tables with encrypted columns, each by `defineRecord`; `room.records` has a cipher for each under the same name. */
   readonly records?: Records
   /** How the command line reaches the rows of records, by their names in `records`. Not opened before it is used. */
   readonly tables?: { readonly [Name in keyof Records]?: Table }
@@ -53,6 +55,7 @@ export interface StrongroomConfig<
   readonly passwords?: PasswordHasher
   /** How the pepper is applied, see the password guide; `on` by default. */
   readonly pepper?: PepperMode
+  /** For how long keys stay in memory, and how many. */
   readonly keyring?: KeyringConfig
   /** Retries, timeouts and several services at once. */
   readonly resilience?: Omit<KmsGroupOptions, 'providers' | 'events' | 'clock'>
@@ -71,7 +74,7 @@ const NAME = /^[A-Za-z0-9_.-]{1,64}$/
 /**
  * Declares a Strongroom: the one configuration that the application and the `strongroom` command share.
  *
- * @throws ConfigError when it cannot work, saying what to change
+ * @throws ConfigError when it cannot work, saying what to change; InvalidInputError for what is of another type
  */
 export function defineStrongroom<const Records extends Readonly<Record<string, AnyRecord>> = Record<never, never>>(
   config: StrongroomConfig<Records>,

@@ -29,6 +29,7 @@ export interface JobQueue {
    */
   work(handle: (task: RangeTask) => Promise<void>, signal: AbortSignal): Promise<void>
 
+  /** Frees connections. Called by `Strongroom.close`. */
   close?(): Promise<void>
 }
 

@@ -35,6 +35,7 @@ export interface JobProgress {
 
 /** A job as its database keeps it. */
 export interface Job {
+  /** A UUID. */
   readonly id: string
   readonly kind: JobKind
   /** The record that it works on. */
@@ -43,13 +44,16 @@ export interface Job {
   readonly from: RowKey | null
   readonly until: RowKey | null
   readonly state: JobState
+  /** The step in hand, of a job with several; each kind of job has names of its own. */
   readonly phase: string
   readonly progress: JobProgress
   /** Grows with every holder: what an old one writes is refused. */
   readonly token: number
   /** ISO 8601, UTC, by the clock of the database. */
   readonly startedAt: string
+  /** When its holder was last heard of; as `startedAt`. */
   readonly seenAt: string
+  /** When it was done or failed; null before. */
   readonly endedAt: string | null
   /** Whether its holder has been silent for longer than it may be. */
   readonly abandoned: boolean
@@ -77,19 +81,24 @@ export interface JobStart {
 
 /** Keeps jobs in the database of their table, so that a batch and its checkpoint are one transaction. */
 export interface JobStore {
-  /** The SQL that makes the table of jobs. */
+  /** The SQL that makes the table of jobs, for whoever may create tables. */
   sql(): string
-  /** Makes the table of jobs where it does not exist. */
+  /** Makes the table of jobs where it does not exist. @throws TableError */
   create(): Promise<void>
   /**
    * Begins a job, or takes over the unfinished one of the same kind, record and range.
    *
-   * @throws JobBusyError while a living holder has it, or an unfinished job of another kind is there
+   * @throws JobBusyError while a living holder has it, or an unfinished job of another kind is there; TableError
    */
   start(options: JobStart): Promise<Job>
-  /** Writes progress without rows. @throws JobLostError when it is no longer held */
+  /** Writes progress without rows. @throws JobLostError when it is no longer held; TableError */
   write(job: JobWrite): Promise<void>
-  /** The jobs of a record, newest first; of all records without one. At most `limit`. Empty when there is no table of jobs. */
+  /**
+   * The jobs of a record, newest first; of all records without one. At most `limit`. Empty when there is no table of jobs.
+   *
+   * @param query.staleMs ms of silence after which a holder counts as dead, and its job as `abandoned`
+   * @throws TableError
+   */
   list(query: { readonly record?: string; readonly limit: number; readonly staleMs: number }): Promise<Job[]>
 }
 

@@ -101,7 +101,7 @@ export interface KeyQuery {
   readonly parent?: string
   /** Continue behind this id. */
   readonly after?: string
-  /** 1 to 1,000 */
+  /** Records at most, 1 to 1,000. */
   readonly limit: number
 }
 
@@ -165,6 +165,7 @@ export interface KeyStore {
   /** How its tables are made, in a store that needs tables. */
   readonly tables?: KeyStoreTables
 
+  /** Frees connections and files. Called by `Strongroom.close`. */
   close?(): Promise<void>
 }
 
@@ -180,9 +181,9 @@ export interface KeyLogHead {
  * With it, putting an old copy of the whole store back is noticed.
  */
 export interface KeyLogAnchor {
-  /** The newest head that was written; undefined before the first. */
+  /** The newest head that was written; undefined before the first. @throws KeyStoreError */
   read(): Promise<KeyLogHead | undefined>
-  /** Keeps a head, unless a newer one is there already. */
+  /** Keeps a head, unless a newer one is there already. @throws KeyStoreError */
   write(head: KeyLogHead): Promise<void>
 }
 

@@ -69,7 +69,7 @@ export interface KmsProvider {
    */
   readonly recovery?: RecoveryHalf
 
-  /** Frees connections and wipes local secrets. */
+  /** Frees connections and wipes local secrets. Called by `Strongroom.close`. */
   close?(): Promise<void>
 }
 
@@ -83,6 +83,7 @@ export interface RecoveryHalf {
 
 /** A wrapped key as the AWS Encryption SDK message format lays it out: provider information and encrypted data key. */
 export interface RecipientLayout {
+  /** @returns the key provider information and the encrypted data key, each at most 65,535 bytes */
   encode(wrapped: WrappedKey): { info: Uint8Array; ciphertext: Uint8Array }
   /** @returns undefined when the bytes are not of this layout */
   parse(info: Uint8Array, ciphertext: Uint8Array): WrappedKey | undefined

@@ -37,7 +37,7 @@ export type PlainValue = string | number | bigint | boolean | Date | null | Json
  * Opens a Strongroom: one read of the key log and one KMS call. Afterwards everything in the empty scope is synchronous.
  *
  * @throws ConfigError when the configuration cannot work or the key store holds no keys
- * @throws KmsError, KeyStoreError, KeyRecordError
+ * @throws KmsError, KeyStoreError, KeyRecordError, InvalidInputError
  */
 export async function openStrongroom<Schemas extends Records>(
   config: StrongroomConfig<Schemas>,
@@ -110,7 +110,7 @@ export class Strongroom<Schemas extends Records = Records> {
     this.records = Object.fromEntries(ciphers)
   }
 
-  /** The name in the configuration. */
+  /** The name in the configuration, which is part of every context. */
   get name(): string {
     return this.#config.name
   }
@@ -126,7 +126,9 @@ export class Strongroom<Schemas extends Records = Records> {
   /**
    * Brings the keys of these scopes into memory, making those that never existed, so that synchronous calls work there.
    *
+   * @param scopes as they are encrypted under: `{ tenant }`, `{ subject }`, `{ bucket }`, or several of these
    * @throws KeyUnavailableError when a scope's key was suspended or destroyed
+   * @throws InvalidInputError, KmsError, KeyStoreError, KeyRecordError
    */
   async unlock(scopes: readonly KeyScope[]): Promise<void> {
     if (!Array.isArray(scopes)) {
@@ -157,19 +159,19 @@ export class Strongroom<Schemas extends Records = Records> {
     return this.#values.decrypt(ciphertext, options) as Value
   }
 
-  /** Seals a self-contained message that needs only the KMS to open. See the guide to messages. */
+  /** Seals a self-contained message that needs only the KMS to open. See the guide to messages. @throws InvalidInputError, KmsError */
   readonly seal: Messages['seal'] = (plaintext, options) => this.#messages.seal(plaintext, options)
   /** Opens a sealed message. @throws DecryptionError, KmsError */
   readonly open: Messages['open'] = (message, options) => this.#messages.open(message, options)
-  /** A web stream that seals what is written to it. */
+  /** A web stream that seals what is written to it. @throws InvalidInputError; it fails with KmsError */
   readonly sealStream: Messages['sealStream'] = (options) => this.#messages.sealStream(options)
-  /** A web stream that opens what is written to it. */
+  /** A web stream that opens what is written to it. @throws InvalidInputError; it fails with DecryptionError, KmsError */
   readonly openStream: Messages['openStream'] = (options) => this.#messages.openStream(options)
-  /** A Node stream that seals. */
+  /** A Node stream that seals. @throws as `sealStream` */
   readonly sealNodeStream: Messages['sealNodeStream'] = (options) => this.#messages.sealNodeStream(options)
-  /** A Node stream that opens. */
+  /** A Node stream that opens. @throws as `openStream` */
   readonly openNodeStream: Messages['openNodeStream'] = (options) => this.#messages.openNodeStream(options)
-  /** Opens a part of a sealed message without reading the rest. */
+  /** Opens the bytes `from` up to `to` of a sealed message without reading the rest. @throws as `openRange` */
   readonly openRange: Messages['openRange'] = (source, from, to, options) =>
     this.#messages.openRange(source, from, to, options)
 
@@ -179,7 +181,7 @@ export class Strongroom<Schemas extends Records = Records> {
     return this.#passwords
   }
 
-  /** Listens to events of one type, or to all with `'*'`. @returns a function that ends the subscription */
+  /** Listens to events of one type, or to all with `'*'`. @returns a function that ends the subscription @throws InvalidInputError */
   on<Type extends EventType>(type: Type, listener: (event: EventOf<Type>) => void): () => void
   on(type: '*', listener: (event: StrongroomEvent) => void): () => void
   on(type: EventType | '*', listener: (event: never) => void): () => void {
@@ -188,7 +190,11 @@ export class Strongroom<Schemas extends Records = Records> {
     return this.#events.on(type as '*', listener as (event: StrongroomEvent) => void)
   }
 
-  /** Reads what other processes changed in the key store now, instead of within `refreshInterval`. */
+  /**
+   * Reads what other processes changed in the key store now, instead of within `refreshInterval`.
+   *
+   * @throws KeyStoreError, KmsError; KeyRecordError when a record or the key log was changed outside Strongroom
+   */
   refresh(): Promise<void> {
     return this.#keyring.refresh()
   }
@@ -203,6 +209,7 @@ export class Strongroom<Schemas extends Records = Records> {
     await this.#config.queue?.close?.()
   }
 
+  /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

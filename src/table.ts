@@ -22,7 +22,7 @@ export interface PageQuery {
    * looks again.
    */
   readonly equals?: Readonly<Record<string, string>>
-  /** 1 to 10,000 */
+  /** Rows at most, 1 to 10,000. */
   readonly limit: number
 }
 
@@ -147,27 +147,27 @@ export interface Table {
   /** What messages call it, for example `postgres public.users`. */
   readonly name: string
 
-  /** @throws TableError when the table does not exist or has no primary key */
+  /** The table as the database declares it. @throws TableError when it does not exist or has no primary key */
   describe(): Promise<TableDescription>
 
-  /** One page of rows, in the order of the primary key. */
+  /** One page of rows, in the order of the primary key. @throws TableError */
   page(query: PageQuery): Promise<TableRow[]>
 
   /**
    * Makes changes by compare-and-set and records the progress of a job, in one transaction.
    *
    * @returns which changes were made, in order; the others found another value, or no row
-   * @throws JobLostError when the job is no longer held, and then nothing was written
+   * @throws JobLostError when the job is no longer held, and then nothing was written; TableError
    */
   write(changes: readonly RowChange[], job?: JobWrite): Promise<boolean[]>
 
-  /** Counts all rows by how the value of a column begins. In the database alone: nothing is read or decrypted. */
+  /** Counts all rows by how the value of a column begins. In the database alone: nothing is read or decrypted. @throws TableError */
   countHeads(query: HeadQuery): Promise<HeadCount[]>
 
-  /** The last keys of `parts` ranges of about equal size, without that of the last one: fewer than `parts` keys. */
+  /** The last keys of `parts` ranges of about equal size, without that of the last one: fewer than `parts` keys. @throws TableError */
   splits(parts: number): Promise<RowKey[]>
 
-  /** How far replicas are behind, in ms; 0 without replicas. */
+  /** How far replicas are behind, in ms; 0 without replicas. @throws TableError */
   lag(): Promise<number>
 
   /**
@@ -187,5 +187,6 @@ export interface Table {
   /** The jobs that are kept in this table's database. */
   readonly jobs: JobStore
 
+  /** Frees connections. Called by `Strongroom.close`. */
   close?(): Promise<void>
 }

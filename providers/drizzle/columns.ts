@@ -25,20 +25,23 @@ export type EncryptedColumns<Schema extends AnyRecord, Builder, NotNull> = {
 
 /**
  * The encrypted columns and index columns of a record, for `pgTable('customers', { …, ...pgColumns(customers) })`. What is
- * given to them is refused at run time unless it was encrypted for its row.
+ * given to them is refused at run time unless it was encrypted for its row. Columns with `storage: 'binary'` are `bytea`, all
+ * others `text`.
+ *
+ * @throws ConfigError when a field is in state `plaintext`; InvalidInputError when it is no record
  */
 export function pgColumns<Schema extends AnyRecord>(record: Schema) {
   const columns = columnsOf(record, 'bytea', 'text', (params) => pg(params))
   return columns as EncryptedColumns<Schema, ReturnType<typeof pg>, ReturnType<ReturnType<typeof pg>['notNull']>>
 }
 
-/** As `pgColumns`, for `mysqlTable` on MySQL and MariaDB. */
+/** As `pgColumns`, for `mysqlTable` on MySQL and MariaDB: `longblob`, `text`, and `varchar(80)` for indexes. @throws as `pgColumns` */
 export function mysqlColumns<Schema extends AnyRecord>(record: Schema) {
   const columns = columnsOf(record, 'longblob', 'varchar(80)', (params) => mysql(params))
   return columns as EncryptedColumns<Schema, ReturnType<typeof mysql>, ReturnType<ReturnType<typeof mysql>['notNull']>>
 }
 
-/** As `pgColumns`, for `sqliteTable`. */
+/** As `pgColumns`, for `sqliteTable`: `blob` and `text`. @throws as `pgColumns` */
 export function sqliteColumns<Schema extends AnyRecord>(record: Schema) {
   const columns = columnsOf(record, 'blob', 'text', (params) => sqlite(params))
   return columns as EncryptedColumns<

@@ -174,6 +174,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
    * row by row, each only while it still meets the condition. Give a transaction as `db` to change all or none.
    *
    * @returns how many rows were changed
+   * @throws InvalidInputError for a change or a condition that is refused
    */
   async updateMany(db: Database, where: SQL | undefined, changes: RowChanges<Of, Schema>): Promise<number> {
     this.#record.assertChanges(Object.keys(changes))
@@ -191,6 +192,8 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   /**
    * Inserts rows, each of which replaces the values of a row of the same id, tenant and subject. A row of another tenant that
    * has the id is left alone.
+   *
+   * @throws InvalidInputError when a row is not complete; what loading keys throws
    */
   async upsert(db: Database, rows: readonly NewRow<Of, Schema>[]): Promise<void> {
     const loose = db as unknown as LooseDatabase

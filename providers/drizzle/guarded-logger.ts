@@ -9,6 +9,7 @@ import type { AnyEncryptedTable } from './nested.ts'
  *
  * @param tables made with `encryptedTable`
  * @param logger is told of the statements that may run
+ * @throws InvalidInputError for what is no such table, or no logger
  */
 export function guardedLogger(tables: readonly AnyEncryptedTable[], logger?: Logger): Logger {
   assertArray(tables, 'tables')

@@ -36,6 +36,7 @@ type DatabaseOf<Db> = Db extends Transaction<infer DB> ? DB : Db extends Kysely<
  * @param cipher of the record, whose name is that of the table
  * @param where as in `db.selectFrom(table).where(where)`; it must not be a search by an index that is not unique
  * @returns how many rows were changed
+ * @throws InvalidInputError for a change that is refused; KeyNotResidentError as every write does
  */
 export async function updateEach<Db extends { readonly isTransaction: boolean }, Schema extends AnyRecord>(
   db: Db,

@@ -5,6 +5,7 @@ import { copyEntry, copyRecord, KeyTable } from './key-table.ts'
 
 /** A key store in memory that can say how many keys it holds. */
 export interface MemoryKeyStore extends KeyStore {
+  /** Keys that it holds, tombstones included. */
   readonly size: number
 }
 
@@ -12,6 +13,7 @@ export interface MemoryKeyStore extends KeyStore {
  * A key store inside this process, for tests and demonstrations: what it holds is gone when the process ends.
  *
  * @param initial records and log to start from; they are not checked
+ * @throws InvalidInputError when `initial` is no object
  */
 export function memoryKeyStore(
   initial: { records?: readonly KeyRecord[]; log?: readonly KeyLogEntry[] } = {},

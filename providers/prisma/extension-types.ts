@@ -22,9 +22,9 @@ type Arguments<Delegate, Operation extends string> = Delegate extends {
 
 /** Of the transaction that `updateEach` opens where it is called in none, as `prisma.$transaction` takes them, in milliseconds. */
 export interface UpdateEachOptions {
-  /** How long it may take. Prisma's default is 5,000: some thousand rows. */
+  /** ms that it may take. Prisma's default is 5,000: some thousand rows. */
   readonly timeout?: number
-  /** How long it waits for a connection. */
+  /** ms that it waits for a connection. Prisma's default is 2,000. */
   readonly maxWait?: number
 }
 
@@ -35,6 +35,7 @@ export interface ModelMethods {
    * or part of the one that it is called in.
    *
    * @returns how many rows were changed
+   * @throws InvalidInputError for a change or a condition that is refused
    */
   updateEach<Delegate>(
     this: Delegate,

@@ -15,6 +15,7 @@ export type PrismaTables = Readonly<Record<string, PrismaTable>>
  * Reads from a Prisma schema what its models are called in the database (`@@map`, `@map`), which Prisma does not tell extensions.
  *
  * @param schema the text of `schema.prisma`, or of several schema files one after the other
+ * @throws InvalidInputError when it is no text
  */
 export function prismaTables(schema: string): PrismaTables {
   assertText(schema, 'the schema')

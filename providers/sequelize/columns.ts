@@ -51,7 +51,7 @@ export class EncryptedType implements DataTypes.AbstractDataType {
 /**
  * The attributes of a record's encrypted columns and index columns, for `sequelize.define(…, { …, ...encryptedAttributes(customers) })`.
  *
- * @throws ConfigError when a field is in state `plaintext`
+ * @throws ConfigError when a field is in state `plaintext`; InvalidInputError when it is no record
  */
 export function encryptedAttributes<Schema extends AnyRecord>(
   schema: Schema,

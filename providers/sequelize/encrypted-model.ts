@@ -68,6 +68,7 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
    * row by row, each only while it still meets the condition. Give a transaction to change all or none.
    *
    * @returns how many rows were changed
+   * @throws InvalidInputError for a change or a condition that is refused
    */
   async updateMany(
     where: WhereOptions<Attributes<Of>>,
@@ -84,7 +85,11 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
     return changed
   }
 
-  /** Updates the row of this id, tenant and subject, or inserts it. A row of another tenant that has the id makes it fail. */
+  /**
+   * Updates the row of this id, tenant and subject, or inserts it. A row of another tenant that has the id makes it fail.
+   *
+   * @throws InvalidInputError when the row is not complete; what loading keys, and Sequelize, throw
+   */
   async upsert(
     row: Of['_creationAttributes'] & RowKey<Of, Schema> & NewFields<Schema>,
     options: WithTransaction = {},
@@ -100,6 +105,7 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
    *
    * @param name a field with one index, or an index column
    * @param find further conditions and options; not `limit` or `offset` when the index is not unique
+   * @throws InvalidInputError; DecryptionError when a row is not what was encrypted
    */
   async search<Name extends Searchable<Schema>>(
     name: Name,

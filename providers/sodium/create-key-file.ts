@@ -13,6 +13,7 @@ export interface CreateKeyFileOptions {
   readonly path: string
   /** Locks the key: 1 to 1,024 characters. Without one, whoever can read the file has the key. */
   readonly passphrase?: string
+  /** What deriving a key from the passphrase costs, 128 MiB and 3 passes by default. */
   readonly cost?: Argon2Cost
 }
 

@@ -7,11 +7,11 @@ import { InvalidInputError } from '../../src/errors.ts'
 
 /** What one derivation costs. More is slower for you once per start, and for an attacker at every guess. */
 export interface Argon2Cost {
-  /** 19,456 (19 MiB) to 1,048,576 (1 GiB). Default 131,072 (128 MiB). */
+  /** Memory in KiB, 19,456 (19 MiB) to 1,048,576 (1 GiB). Default 131,072 (128 MiB). */
   readonly memoryKiB: number
-  /** 2 to 16. Default 3. */
+  /** Passes over the memory, 2 to 16. Default 3. */
   readonly passes: number
-  /** 1 to 16. Default 1. */
+  /** Lanes, 1 to 16. Default 1. */
   readonly parallelism: number
 }
 

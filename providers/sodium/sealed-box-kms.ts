@@ -30,7 +30,7 @@ const KEY_LENGTH = 32
 const DIGEST_LENGTH = 32
 const SEALED_LENGTH = 48 + KEY_LENGTH + DIGEST_LENGTH
 
-/** Makes a key pair for `sealedBoxKms`. */
+/** Makes an X25519 key pair for `sealedBoxKms`. @returns both halves as text; the private one is kept nowhere else */
 export async function createSealedBoxKeys(): Promise<SealedBoxKeys> {
   await sodium.ready
   const pair = sodium.crypto_box_keypair()

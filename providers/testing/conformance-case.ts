@@ -2,6 +2,7 @@
 export interface ConformanceCase {
   /** The promise, as a sentence. */
   readonly name: string
+  /** Makes a harness, checks the promise, and closes the harness. */
   readonly run: () => Promise<void>
 }
 

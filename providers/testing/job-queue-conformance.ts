@@ -10,6 +10,7 @@ export interface JobQueueHarness {
   readonly queue: JobQueue
   /** A second handle on the same queue, as another machine would have. */
   readonly second: JobQueue
+  /** Called after each case. */
   close?(): Promise<void>
 }
 

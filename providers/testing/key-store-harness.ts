@@ -8,5 +8,6 @@ export interface KeyStoreHarness {
   readonly second?: KeyStore
   /** The most records that one commit may write, where that is less than the contract's 10,000. */
   readonly largestCommit?: number
+  /** Called after each case. */
   readonly close?: () => Promise<void>
 }

@@ -8,6 +8,7 @@ import { assertHidden } from './hidden.ts'
 
 /** What the suite needs to know about a key management service. */
 export interface KmsHarness {
+  /** The provider to prove. */
   readonly provider: KmsProvider
   /** The same kind of provider configured for another key. Without one, the cases that need it check nothing. */
   readonly other?: KmsProvider
@@ -25,6 +26,7 @@ export interface KmsHarness {
    * does: the cases about wrong contexts then check nothing. Such a provider says so in its documentation.
    */
   readonly bindsContext?: boolean
+  /** Called after each case. */
   readonly close?: () => Promise<void>
 }
 

@@ -17,9 +17,11 @@ export interface TableHarness {
   readonly table: Table
   /** A second handle on the same table, as another process would have. */
   readonly second: Table
+  /** Inserts rows as an application does. */
   insert(rows: readonly SampleRow[]): Promise<void>
   /** Every row, in the order of the key. */
   rows(): Promise<SampleRow[]>
+  /** Called after each case. */
   close?(): Promise<void>
 }
 

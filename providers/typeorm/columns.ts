@@ -42,7 +42,7 @@ export class Unencrypted {
  * The encrypted columns and index columns of a record, for `new EntitySchema({ columns: { …, ...entityColumns(customers) } })`.
  * With decorators: `@Column(columns.email)` for `const columns = entityColumns(customers)`.
  *
- * @throws ConfigError when a field is in state `plaintext`
+ * @throws ConfigError when a field is in state `plaintext`; InvalidInputError when it is no record
  */
 export function entityColumns<Schema extends AnyRecord>(
   schema: Schema,

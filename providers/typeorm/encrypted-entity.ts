@@ -105,6 +105,7 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
    * row by row, each only while it still meets the condition.
    *
    * @returns how many rows were changed
+   * @throws InvalidInputError for a change or a condition that is refused
    */
   async updateMany(
     manager: EntityManager,
@@ -119,7 +120,11 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
     return changed
   }
 
-  /** Updates the row of this id, tenant and subject, or inserts it. A row of another tenant that has the id makes it fail. */
+  /**
+   * Updates the row of this id, tenant and subject, or inserts it. A row of another tenant that has the id makes it fail.
+   *
+   * @throws InvalidInputError when the row is not complete; what loading keys, and TypeORM, throw
+   */
   async upsert(manager: EntityManager, row: Of): Promise<void> {
     const complete = this.#record.complete(row)
     const changes = Object.fromEntries(
@@ -133,6 +138,7 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
    *
    * @param name a field with one index, or an index column
    * @param find further conditions and options; not `take` or `skip` when the index is not unique
+   * @throws InvalidInputError; DecryptionError when a row is not what was encrypted
    */
   async search<Name extends Searchable<Schema>>(
     manager: EntityManager,

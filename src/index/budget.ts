@@ -21,7 +21,9 @@ export interface PlannedIndex extends Omit<PlanInput, 'shared'> {
 
 /** A plan with the index it belongs to. */
 export interface NamedIndexPlan extends IndexPlan {
+  /** The column of its tags. */
   readonly index: string
+  /** The fields it covers. */
   readonly fields: readonly string[]
 }
 
@@ -31,7 +33,7 @@ export interface NamedIndexPlan extends IndexPlan {
  * the others leave evenly. Unique indexes have their own size and are not counted. Index specification section 7.
  *
  * @returns one plan per index, in the same order
- * @throws ConfigError as `planIndex`, and when the bits of one field do not fit
+ * @throws ConfigError as `planIndex`, and when the bits of one field do not fit; InvalidInputError as `planIndex`
  */
 export function planIndexes(indexes: readonly PlannedIndex[]): NamedIndexPlan[] {
   assertArray(indexes, 'indexes')

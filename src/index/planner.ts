@@ -21,8 +21,11 @@ export interface IndexPlan {
   readonly bits: number
   /** Size of a stored tag in bytes, index version included. */
   readonly bytes: number
+  /** Whether its tags have 128 bits, so that the database can hold them unique. */
   readonly unique: boolean
+  /** Rows planned for; undefined where `unique` was planned without. */
   readonly rows: number | undefined
+  /** Distinct values planned for; undefined where they are not few. */
   readonly distinct: number | undefined
   /** Rows of other values that a lookup returns on average, to be filtered out. */
   readonly falsePositives: number

@@ -20,7 +20,11 @@ export interface IndexTransform<Value = never> {
   readonly assumedDistinct?: number
   /** @returns the searched form; the same for the same value on every machine. @throws InvalidInputError when there is none */
   apply(value: Value): string | Uint8Array
-  /** The form of a value that is searched for, when not every value can be; `apply` otherwise. */
+  /**
+   * The form of a value that is searched for, when not every value can be; `apply` otherwise.
+   *
+   * @throws InvalidInputError when this one cannot be
+   */
   applyToQuery?(wanted: Value): string | Uint8Array
   /** Whether a stored value is what was searched for; equality of the two forms otherwise. */
   matches?(stored: Value, wanted: Value): boolean
@@ -29,9 +33,8 @@ export interface IndexTransform<Value = never> {
 /** The transforms that have a name. */
 export type TransformName = 'exact' | 'email' | 'last4' | 'digits' | 'casefold' | 'day' | 'month' | 'year' | 'decade'
 
-/** A transform of your own; it accepts every field type unless `accepts` says otherwise. */
+/** A transform of your own. Its members mean what they mean in `IndexTransform`; without `accepts` it takes every field type. */
 export interface OwnTransform<Value = never> {
-  /** As in `IndexTransform`, and so are the others. */
   readonly id: string
   readonly accepts?: readonly FieldType[]
   readonly distinct?: number

@@ -81,13 +81,17 @@ export class KeyManager {
     return makeFirstRoot(this.#parts)
   }
 
-  /** One page of keys in order of id, each checked. @throws KeyRecordError when a record was changed outside Strongroom */
+  /**
+   * One page of keys in order of id, each checked.
+   *
+   * @throws KeyRecordError when a record was changed outside Strongroom; InvalidInputError, KeyStoreError
+   */
   async list(options: ListOptions = {}): Promise<KeyInfo[]> {
     assertOptions(options)
     return listKeys(this.#parts, options)
   }
 
-  /** One key. @throws KeyNotFoundError, KeyRecordError */
+  /** One key, read now and checked. @throws InvalidInputError, KeyNotFoundError, KeyRecordError, KeyStoreError */
   async get(id: string): Promise<KeyInfo> {
     return keyInfo(await readKey(this.#parts, id))
   }
@@ -112,7 +116,8 @@ export class KeyManager {
    * again. Safe to run again after a crash at any moment.
    *
    * @returns what was rotated, one entry a scope
-   * @throws KeyUnavailableError when the scope has no active key
+   * @throws KeyUnavailableError when the scope has no active key; the signal's reason
+   * @throws InvalidInputError, KmsError, KeyStoreError, KeyRecordError
    */
   async rotate(options: RotateOptions = {}): Promise<Rotation[]> {
     assertOptions(options)
@@ -239,7 +244,7 @@ export class KeyManager {
     return shredScope(this.#parts, this.#shredLedger, scope, options)
   }
 
-  /** Shreds every key whose `expiresAt` has come. @returns those keys */
+  /** Shreds every key whose `expiresAt` has come. @returns those keys @throws as `shred`; the signal's reason */
   async shredExpired(options: ShredKeysOptions = {}): Promise<ShreddedKey[]> {
     assertOptions(options)
     assertReason(options.reason)
@@ -291,7 +296,13 @@ export class KeyManager {
     return verifyReport(this.#parts.keyring, report)
   }
 
-  /** Brings the active keys of these scopes into memory, making those that never existed. */
+  /**
+   * Brings the active keys of these scopes into memory, making those that never existed.
+   *
+   * @param scopes canonical texts, as `scopeText` gives them
+   * @throws KeyUnavailableError when a scope has keys and none is active
+   * @throws InvalidInputError, KmsError, KeyStoreError, KeyRecordError
+   */
   async ensureActive(purpose: 'data' | 'index' | 'pepper', scopes: readonly string[]): Promise<void> {
     if (purpose === undefined) throw new InvalidInputError('purpose must be data, index or pepper, received undefined')
     assertPurpose(purpose, LOCAL_PURPOSES)

@@ -10,10 +10,11 @@ import { encodeScope, type KeyScope } from './scope.ts'
 export interface ListOptions {
   readonly purpose?: KeyPurpose
   readonly state?: KeyState
+  /** Exactly this scope, and none within it. */
   readonly scope?: KeyScope
   /** Continue behind this id. */
   readonly after?: string
-  /** 1 to 1,000; 1,000 by default. */
+  /** Keys at most, 1 to 1,000; 1,000 by default. */
   readonly limit?: number
 }
 

@@ -48,6 +48,8 @@ export interface OpenFileOptions extends OpenOptions, FileOptions {}
  *
  * @param from path of a regular file
  * @param to path of the message; may be the same as `from` with `force`
+ * @param application name that the message carries as the context pair `strongroom`; none by default
+ * @returns bytes of plaintext, and frames
  * @throws InvalidInputError, KmsError, StrongroomError `ERR_FILE_EXISTS`, and what the file system says, as `ENOENT`
  */
 export async function sealFile(
@@ -92,8 +94,12 @@ async function assertOpens(
  * message were verified. Permissions are kept. Where the recipients in its header do not open it, those of
  * `FROM.recipients` are used, if there are any.
  *
- * @throws DecryptionError whatever is wrong with the message; KmsError, StrongroomError `ERR_FILE_EXISTS`, and what the
- *   file system says, as `ENOENT`
+ * @param from path of the message
+ * @param to path of the plaintext; may be the same as `from` with `force`
+ * @param application a message that carries the name of another is refused
+ * @returns what the message says of itself, bytes of plaintext, and frames
+ * @throws DecryptionError whatever is wrong with the message
+ * @throws InvalidInputError, KmsError, StrongroomError `ERR_FILE_EXISTS`, and what the file system says, as `ENOENT`
  */
 export async function openFile(
   kms: KmsProvider | readonly KmsProvider[],
@@ -110,7 +116,10 @@ export async function openFile(
 /**
  * Opens a whole file as `openFile` does and keeps nothing: says whether it could be restored.
  *
- * @throws DecryptionError, KmsError, and what the file system says, as `ENOENT`
+ * @param path of the message
+ * @param application as of `openFile`
+ * @returns as `openFile`
+ * @throws DecryptionError, InvalidInputError, KmsError, and what the file system says, as `ENOENT`
  */
 export async function verifyFile(
   kms: KmsProvider | readonly KmsProvider[],
@@ -133,6 +142,7 @@ export async function verifyFile(
 /**
  * A file, with its detached recipients, as a source of ranges; close it when done.
  *
+ * @param path of the message
  * @throws InvalidInputError when it is no regular file, and what the file system says, as `ENOENT`
  */
 export async function fileSource(path: string): Promise<RangeSource & { close(): Promise<void> }> {

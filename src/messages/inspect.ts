@@ -10,25 +10,35 @@ import { describeRecipient, type Recipient } from './recipients.ts'
 export interface MessageSummary {
   /** Format version, 1 or 2. */
   readonly version: number
+  /** The number of the algorithm suite in the specification, `0x0478` for example. */
   readonly suite: number
+  /** Whether it ends with a signature, which covers the whole. */
   readonly signed: boolean
   /** 32 or 64 hexadecimal characters. */
   readonly messageId: string
   readonly recipients: readonly Recipient[]
   /** Those in the detached recipients beside it: undefined when nothing is there, empty when that is not for this message. */
   readonly detached: readonly Recipient[] | undefined
+  /** The pairs that it stores. */
   readonly context: Readonly<Record<string, string>>
   /** Bytes of plaintext per frame; 0 for a message without frames. */
   readonly frameLength: number
+  /** Bytes of the header, its tag included. */
   readonly headerLength: number
   /** Bytes of the whole message. */
   readonly size: number
   /** Undefined where only reading the body tells: signed messages, and those without frames. */
   readonly frames: number | undefined
+  /** Bytes of plaintext; undefined where `frames` is. */
   readonly plaintextLength: number | undefined
 }
 
-/** Reads the header of a message and opens nothing. @throws DecryptionError when it is not the start of a message */
+/**
+ * Reads the header of a message and opens nothing.
+ *
+ * @param message its bytes, or where they can be read: `fileSource` for a file
+ * @throws DecryptionError when it is not the start of a message; InvalidInputError when it is neither
+ */
 export async function inspectMessage(message: Uint8Array | RangeSource): Promise<MessageSummary> {
   if (message instanceof Uint8Array) assertBytes(message, 'message')
   const source = message instanceof Uint8Array ? bytesSource(asBuffer(message)) : message

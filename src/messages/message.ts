@@ -35,7 +35,8 @@ export async function sealMessage(
  *
  * @param kms the providers that may open it; a key that the message names is used only when one of them is configured for it
  * @throws DecryptionError whatever is wrong with the message, or when none of the providers is a recipient
- * @throws KmsError when the service that holds the key is away or says no
+ * @returns the plaintext, with what the message says of itself
+ * @throws KmsError when the service that holds the key is away or says no; InvalidInputError
  */
 export async function openMessage(
   kms: KmsProvider | readonly KmsProvider[],

@@ -31,14 +31,23 @@ export interface MessagesOptions {
 
 /** Seals and opens self-contained messages. Bytes of a message: 92, context and recipients, 32 per frame and 8 more. */
 export interface Messages {
-  /** Seals bytes or text. Messages of the same context may share a data key; signed messages never do. */
+  /**
+   * Seals bytes or text. Messages of the same context may share a data key; signed messages never do.
+   *
+   * @throws InvalidInputError, KmsError
+   */
   seal(plaintext: Uint8Array | string, options?: SealOptions): Promise<Buffer>
-  /** Opens a whole message; every check is done before anything is returned. @throws DecryptionError, KmsError */
+  /** Opens a whole message; every check is done before anything is returned. @throws DecryptionError, KmsError, InvalidInputError */
   open(message: Uint8Array, options?: OpenOptions): Promise<OpenedMessage>
+  /** A web stream as `sealStream` makes it: one message, under a data key of its own. @throws InvalidInputError */
   sealStream(options?: SealStreamOptions): TransformStream<Uint8Array, Uint8Array>
+  /** A web stream as `openStream` makes it: act on the whole only after it has closed without an error. @throws InvalidInputError */
   openStream(options?: OpenStreamOptions): TransformStream<Uint8Array, Uint8Array>
+  /** `sealStream` as a Node `Transform`, for `stream.pipeline`. @throws InvalidInputError */
   sealNodeStream(options?: SealStreamOptions): Transform
+  /** `openStream` as a Node `Transform`, for `stream.pipeline`. @throws InvalidInputError */
   openNodeStream(options?: OpenStreamOptions): Transform
+  /** The bytes of the plaintext from `start` up to but not including `end`, as `openRange` opens them. @throws as `openRange` */
   openRange(source: RangeSource, start: number, end: number, options?: OpenOptions): Promise<Buffer>
   /** Wipes the data keys in memory; every later use throws ClosedError. */
   close(): void

@@ -32,6 +32,7 @@ export type ReadRecipients = () => Promise<Uint8Array | undefined>
 export interface MessageInfo {
   /** Every pair that the message is bound to, stored or given. */
   readonly context: EncryptionContext
+  /** The number of the algorithm suite in the specification, `0x0478` for example. */
   readonly suite: number
   readonly recipients: readonly Recipient[]
 }

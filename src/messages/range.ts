@@ -14,7 +14,7 @@ import { providerList } from './recipients.ts'
 export interface RangeSource {
   /** Bytes of the whole message. */
   readonly size: number
-  /** @returns the `length` bytes from `position`; fewer count as the end of the message */
+  /** Reads bytes. @param position of the first one, from 0 @returns `length` bytes; fewer count as the end of the message */
   read(position: number, length: number): Promise<Uint8Array>
   /** Reads the detached recipients that lie beside the message, when there are any. */
   readonly recipients?: ReadRecipients
@@ -34,9 +34,12 @@ export interface BodyLayout {
  * Opens the plaintext from `start` up to but not including `end`, reading only the frames that hold it, and the final
  * frame, which proves that the message was not shortened.
  *
- * @param end beyond the plaintext means its end
+ * @param source a file by `fileSource`, an object in a store, or anything else that reads at a position
+ * @param start bytes of plaintext before the range
+ * @param end bytes of plaintext up to its end; beyond the plaintext means its end
+ * @returns the bytes of the range
  * @throws InvalidInputError for a range that cannot be, and for a signed message: a signature covers the whole
- * @throws DecryptionError whatever is wrong with the message
+ * @throws DecryptionError whatever is wrong with the message; KmsError
  */
 export async function openRange(
   kms: KmsProvider | readonly KmsProvider[],

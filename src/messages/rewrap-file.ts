@@ -40,9 +40,10 @@ export interface RewrapFileOptions extends OpenOptions, Omit<FileOptions, 'threa
  *
  * @param kms providers that can open the message now, by its header or by the recipients beside it
  * @param path the file; it is replaced when everything in it was verified, and what was `PATH.recipients` is removed
+ * @param application as of `openFile`
  * @returns what was sealed: nothing with `detached`
- * @throws DecryptionError, KmsError; with `detached` also InvalidInputError for a message of format 1, and
- *   StrongroomError `ERR_FILE_EXISTS` when `PATH.recipients` is something else
+ * @throws DecryptionError, KmsError, InvalidInputError, and what the file system says; with `detached` also InvalidInputError for a
+ *   message of format 1, and StrongroomError `ERR_FILE_EXISTS` when `PATH.recipients` is something else
  */
 export async function rewrapFile(
   kms: KmsProvider | readonly KmsProvider[],

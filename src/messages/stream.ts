@@ -59,7 +59,8 @@ export function sealStream(
  * A stream that opens one message. Each frame is released once its own tag is verified; whether the message is complete
  * is known only at its end, so act on the whole only after the stream has closed without an error.
  *
- * @returns a web TransformStream of bytes; it fails with DecryptionError whatever is wrong with the message
+ * @returns a web TransformStream of bytes; it fails with DecryptionError whatever is wrong with the message, with KmsError when
+ *   the service that holds the key is away or says no
  * @throws InvalidInputError
  */
 export function openStream(

@@ -9,6 +9,6 @@ export interface OldFormat {
    *   set aside
    */
   open(stored: string): string | Uint8Array | null
-  /** The same the other way, for a rollback into the old column. */
+  /** The same the other way, for a rollback into the old column. @throws anything when it cannot: the row is set aside */
   seal(plaintext: string | Uint8Array): string
 }

@@ -38,9 +38,9 @@ export interface MigrationPlan {
   readonly record: string
   readonly table: string
   readonly state: MigrationState
-  /** From the statistics of the database. */
+  /** Rows of the table, from the statistics of the database. */
   readonly rows: number
-  /** Of the table, from the statistics as well. */
+  /** Bytes of the table with its indexes, from the statistics as well. */
   readonly bytes: number
   readonly columns: readonly PlannedColumn[]
   readonly indexes: readonly PlannedIndexColumn[]
@@ -63,7 +63,7 @@ const TIMES = 4
  * What a migration will do, with the SQL, sizes, and a time from a sample. Needs no key, and changes nothing.
  *
  * @param options how many rows to look at: 1,000 by default
- * @throws ConfigError when the table cannot be migrated as declared; TableError
+ * @throws ConfigError when the table cannot be migrated as declared; TableError, InvalidInputError, the signal's reason
  */
 export async function planMigration(
   table: Table,

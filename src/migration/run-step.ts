@@ -11,6 +11,7 @@ import type { RowCipher } from './rows.ts'
 
 /** What a migration works with. */
 export interface MigrationParts {
+  /** Of the record, `room.records.customers`. */
   readonly cipher: RowCipher
   readonly table: Table
   readonly migration: Migration
@@ -26,6 +27,7 @@ export function assertParts(parts: MigrationParts): void {
 
 /** How a step runs. */
 export interface MigrationOptions extends Omit<JobOptions, 'from' | 'until' | 'dryRun'> {
+  /** Told each phase that the step goes on to. */
   readonly onPhase?: (phase: MigrationPhase) => void
   /** Which side is right where both hold a value and they differ. Such rows are set aside by default. */
   readonly prefer?: 'old' | 'new'
@@ -33,6 +35,7 @@ export interface MigrationOptions extends Omit<JobOptions, 'from' | 'until' | 'd
 
 /** How a step ended. */
 export interface MigrationReport {
+  /** Of the job, a UUID. */
   readonly id: string
   readonly phase: MigrationPhase
   /** Whether the step came to its end; otherwise run it again, after what is told of rows set aside. */

@@ -30,6 +30,7 @@ export interface SampleOptions {
   readonly rows?: number
   /** Rows in a page; 500 by default. */
   readonly batch?: number
+  /** Stops between two pages. */
   readonly signal?: AbortSignal
   /** Told the rows looked at so far, after each page. */
   readonly onRows?: (rows: number) => void

@@ -24,7 +24,13 @@ export interface MigrationState {
 
 const STALE_MS = 60_000
 
-/** Where a migration stands, from the job that its database keeps. Changes nothing. @throws TableError */
+/**
+ * Where a migration stands, from the job that its database keeps. Changes nothing.
+ *
+ * @param record the name of the record
+ * @param staleMs ms of silence after which whoever held the job counts as dead; 60,000 by default, 1,000 to 86,400,000
+ * @throws TableError, InvalidInputError
+ */
 export async function migrationState(
   table: Table,
   record: string,

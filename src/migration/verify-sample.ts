@@ -23,7 +23,8 @@ const PAGE = 100
  * Compares some rows, in pages spread evenly over the table. Nothing is written and nothing is recorded.
  *
  * @param wanted rows to look at, about
- * @throws MigrationStateError before the columns are there, TableError, SystemicFailureError
+ * @param signal stops between two pages
+ * @throws MigrationStateError before the columns are there; InvalidInputError, TableError, SystemicFailureError, the signal's reason
  */
 export async function verifySample(
   parts: MigrationParts,

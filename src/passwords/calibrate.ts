@@ -13,6 +13,7 @@ export interface CalibrationOptions {
   readonly targetMs?: number
   /** Hashes at once. Default: the cores. */
   readonly concurrency?: number
+  /** The engine to measure, by its name or one of your own; the fastest that is here by default. */
   readonly engine?: Argon2EngineName | Argon2Engine
   /** Memory sizes to try, in KiB. Default 19 to 256 MiB in five steps. */
   readonly memoryKiB?: readonly number[]
@@ -20,7 +21,7 @@ export interface CalibrationOptions {
 
 /** One choice of parameters, as measured on this machine. */
 export interface CalibrationRow {
-  /** Memory of one hash. */
+  /** Memory of one hash, in KiB. */
   readonly memoryKiB: number
   readonly passes: number
   readonly parallelism: 1
@@ -28,7 +29,7 @@ export interface CalibrationRow {
   readonly ms: number
   /** Memory of `concurrency` hashes, in MiB: the least `admission.memoryMiB` that lets them run at once. */
   readonly memoryMiB: number
-  /** Of `concurrency` at once. */
+  /** Hashes a second, `concurrency` at once. */
   readonly loginsPerSecond: number
   /** Whether it is weaker than every choice that OWASP names. */
   readonly belowFloor: boolean
@@ -54,6 +55,7 @@ const MAX_PASSES = 16
  * is left, as RFC 9106 section 4 advises. Takes some ten seconds, and the memory that it measures.
  *
  * @param now the time in ms, for tests
+ * @returns a row for each memory size, and the one to take
  * @throws InvalidInputError when an option is out of range; ConfigError when there is no engine
  */
 export async function calibrateArgon2id(

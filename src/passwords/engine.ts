@@ -13,7 +13,9 @@ export interface Argon2Request extends Argon2Parameters {
   readonly version: Argon2Version
   /** Length of the result in bytes. */
   readonly hashLength: number
+  /** The `P` of RFC 9106. */
   readonly password: Uint8Array
+  /** The `S` of RFC 9106. */
   readonly salt: Uint8Array
   /** The `K` of RFC 9106, used by the self-test. */
   readonly secret?: Uint8Array
@@ -23,8 +25,10 @@ export interface Argon2Request extends Argon2Parameters {
 
 /** Computes Argon2 off the main thread. All engines give the same bytes for the same request. */
 export interface Argon2Engine {
+  /** For messages. */
   readonly name: string
   /** Whether it can compute this kind, version and associated data; what it cannot, the `argon2` package computes. */
   supports(request: Argon2Request): boolean
+  /** Computes one hash. @returns `hashLength` bytes */
   hash(request: Argon2Request): Promise<Buffer>
 }

@@ -59,6 +59,8 @@ export interface PasswordHasher {
   /**
    * Whether stored text is weaker than, or other than, what `hash` writes today. Of a peppered hash it tells only whether
    * the pepper is the current one: what is inside is bound to its user, and `verify` judges that.
+   *
+   * @throws InvalidInputError when it is no text
    */
   needsRehash(stored: string): boolean
 
@@ -66,10 +68,11 @@ export interface PasswordHasher {
    * Protects an old hash now, without the password: hashes its digest with Argon2id. `verify` reads the result, and
    * its `rehash` is an ordinary hash again.
    *
-   * @throws InvalidInputError when it cannot be read, is wrapped already, or is Argon2id at or above the OWASP floor
+   * @returns the text to store, with a compare-and-set write
+   * @throws InvalidInputError when it cannot be read, is wrapped already, or is Argon2id at or above the OWASP floor; OverloadedError
    */
   wrapLegacy(stored: string, options?: PasswordOptions): Promise<string>
 
-  /** Tells the scheme and cost of stored text, for an audit. */
+  /** Tells the scheme and cost of stored text, for an audit. @throws InvalidInputError when it is no text */
   inspect(stored: string): PasswordInspection
 }

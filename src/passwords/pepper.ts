@@ -7,9 +7,9 @@ import { assertPasswordOptions, type PasswordHasher, type PasswordOptions } from
  * key that is kept apart from the table will do.
  */
 export interface PasswordPepper {
-  /** @returns text that begins with `sr1_` */
+  /** Encrypts a hash for its user. @returns text that begins with `sr1_` */
   encrypt(hash: string, userId: string): string | Promise<string>
-  /** @throws DecryptionError when the text is damaged, or was written for another user or under another key */
+  /** Decrypts it again. @throws DecryptionError when the text is damaged, or was written for another user or under another key */
   decrypt(stored: string, userId: string): string | Promise<string>
   /** Whether the text was written under the key that writes today. */
   isCurrent(stored: string): boolean
@@ -34,7 +34,7 @@ export interface PepperedHasher extends PasswordHasher {
    * rotation, encrypted for the first time when the pepper is new, and plain when it is being retired.
    *
    * @returns the text to store with a compare-and-set write, or the same text when it is as it should be
-   * @throws DecryptionError when it was written for another user or under an unknown key
+   * @throws DecryptionError when it was written for another user or under an unknown key; InvalidInputError without a `userId`
    */
   reencrypt(stored: string, options: PasswordOptions): Promise<string>
 }

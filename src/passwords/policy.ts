@@ -5,8 +5,9 @@ import { MAX_PASSWORD_BYTES } from './password-bytes.ts'
 
 /** A list of passwords that nobody may choose. */
 export interface PasswordBlocklist {
+  /** What a judgement calls it. */
   readonly name: string
-  /** @param password in NFC */
+  /** Whether nobody may choose this password. @param password in NFC, at most 1,024 bytes */
   has(password: string): boolean | Promise<boolean>
 }
 
@@ -22,8 +23,9 @@ export type PasswordJudgement =
 export interface PasswordPolicyOptions {
   /** Whether the password is the only factor (at least 15 characters) or one of several (at least 8). Default `single`. */
   readonly factors?: 'single' | 'multi'
-  /** Least length in code points, instead of the one that `factors` gives; not below 8. */
+  /** Least length in code points, instead of the one that `factors` gives; 8 to 64. */
   readonly minLength?: number
+  /** Asked in order, behind the words given to `check`; none by default. */
   readonly blocklists?: readonly PasswordBlocklist[]
 }
 
@@ -33,6 +35,7 @@ export interface PasswordPolicy {
    * Judges a password that is being set; never ask it at a login.
    *
    * @param words what belongs to this user or service, and may not be the password: user name, e-mail, product name
+   * @throws InvalidInputError when an argument is no text; what a blocklist throws
    */
   check(password: string, words?: readonly string[]): Promise<PasswordJudgement>
 }

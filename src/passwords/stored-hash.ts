@@ -8,7 +8,9 @@ export interface StoredHash {
   readonly cost: string
   /** Memory that `compute` takes, in KiB. */
   readonly memoryKiB: number
+  /** Threads that `compute` takes; one when left out. */
   readonly threads?: number
+  /** What the password bytes must give. */
   readonly digest: Buffer
   /** The stored text with a digest of zeros: what `compute` needs and no more, for `wrapLegacy`. */
   readonly settings: string

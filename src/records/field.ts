@@ -47,6 +47,7 @@ export interface FieldOptions {
   readonly state?: 'encrypted' | 'migrating' | 'plaintext'
   /** The end of a migration, ISO date or Date; plaintext read after it is refused. Needed when `migrating`. */
   readonly until?: string | Date
+  /** The blind indexes that find rows by the value: none, one, or several with a column each. */
   readonly index?: IndexOptions | readonly IndexOptions[]
 }
 
@@ -61,42 +62,52 @@ export interface Field<Value = unknown, Options extends FieldOptions = FieldOpti
 type Nullable<Value, Options> = Options extends { readonly nullable: true | 'visible' } ? Value | null : Value
 type Unindexed = Omit<FieldOptions, 'index'> & { readonly index?: never }
 
-/** A column of text: well-formed Unicode, stored as it is, at most 16 MiB as UTF-8. */
+/**
+ * A column of text: well-formed Unicode, stored as it is, at most 16 MiB as UTF-8.
+ *
+ * @param options checked by `defineRecord`
+ * @throws InvalidInputError when they are no object
+ */
 export function text<const Options extends FieldOptions = Record<never, never>>(options?: Options) {
   return field<string, Options>('text', options)
 }
 
-/** A column of whole numbers within ±(2^53 − 1). */
+/** A column of whole numbers within ±(2^53 − 1). @throws as `text` */
 export function integer<const Options extends FieldOptions = Record<never, never>>(options?: Options) {
   return field<number, Options>('integer', options)
 }
 
-/** A column of IEEE 754 numbers; −0, infinities and NaN are kept. */
+/** A column of IEEE 754 numbers of 64 bits; −0, infinities and NaN are kept. @throws as `text` */
 export function number<const Options extends FieldOptions = Record<never, never>>(options?: Options) {
   return field<number, Options>('number', options)
 }
 
-/** A column of integers of any size up to 1 MiB. */
+/** A column of integers of any size up to 1 MiB. @throws as `text` */
 export function bigint<const Options extends FieldOptions = Record<never, never>>(options?: Options) {
   return field<bigint, Options>('bigint', options)
 }
 
-/** A column of true and false. It cannot be indexed: an index over two values would show them. */
+/** A column of true and false. It cannot be indexed: an index over two values would show them. @throws as `text` */
 export function boolean<const Options extends Unindexed = Record<never, never>>(options?: Options) {
   return field<boolean, Options>('boolean', options)
 }
 
-/** A column of points in time, to the millisecond. */
+/** A column of points in time, to the millisecond: what a `Date` holds, ±8.64 · 10^15 ms around 1970. @throws as `text` */
 export function date<const Options extends FieldOptions = Record<never, never>>(options?: Options) {
   return field<Date, Options>('date', options)
 }
 
-/** A column of bytes, at most 16 MiB. */
+/** A column of bytes, at most 16 MiB. @throws as `text` */
 export function bytes<const Options extends FieldOptions = Record<never, never>>(options?: Options) {
   return field<Uint8Array, Options>('bytes', options)
 }
 
-/** A column of JSON. Give the shape as the type argument: `json<Note[]>()`. It cannot be indexed. */
+/**
+ * A column of JSON, at most 16 MiB as UTF-8 and 64 levels deep. Give the shape as the type argument: `json<Note[]>()`. It
+ * cannot be indexed.
+ *
+ * @throws as `text`
+ */
 export function json<Value = JsonValue>(options?: Unindexed & { readonly nullable?: false }): Field<Value, Unindexed>
 export function json<Value = JsonValue>(
   options: Unindexed & { readonly nullable: true | 'visible' },

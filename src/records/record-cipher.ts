@@ -149,7 +149,13 @@ export class RecordCipher<Schema extends AnyRecord> {
     return this.#open.indexes.query(index, value, keys) as BlindIndex[]
   }
 
-  /** As `index`, loading the index keys when they are not in memory; the only way to search a slow index. */
+  /**
+   * As `index`, loading the index keys when they are not in memory; the only way to search a slow index.
+   *
+   * @param values as `value` of `index`, one after the other
+   * @returns the tags of all values, in order, for one `where column in (…)`
+   * @throws InvalidInputError, KmsError, KeyStoreError, KeyRecordError; ConfigError for a slow index without an Argon2 engine
+   */
   async indexMany<Name extends Searchable<Schema>>(
     name: Name,
     values: readonly SearchedValue<Schema, Name>[],
@@ -170,7 +176,11 @@ export class RecordCipher<Schema extends AnyRecord> {
     return tags
   }
 
-  /** Those decrypted rows that really have the value: removes what an index returned by chance. Call it on every search. */
+  /**
+   * Those decrypted rows that really have the value: removes what an index returned by chance. Call it on every search.
+   *
+   * @throws InvalidInputError
+   */
   filter<Row, Name extends Searchable<Schema>>(
     rows: readonly Row[],
     name: Name,
@@ -209,7 +219,7 @@ export class RecordCipher<Schema extends AnyRecord> {
     return this.#rewritten(input, this.#open.identifier.identify(input), allowedBy(options)) as Row
   }
 
-  /** As `reencrypt` for many rows, loading every key they need. */
+  /** As `reencrypt` for many rows, loading every key they need. All or nothing. @throws as `decryptMany` and `encryptMany` */
   async reencryptMany<Row extends Identity<Schema>>(
     rows: readonly Row[],
     options: DecryptOptions = {},

@@ -53,6 +53,7 @@ export interface CensusOptions {
   readonly app: string
   /** Where the states of keys stand; they are taken as they are written, so that no KMS is needed. */
   readonly store: Pick<KeyStore, 'get' | 'findActive'>
+  /** What the census gives as the time of counting; the clock of this machine by default. */
   readonly now?: Date
 }
 
@@ -60,7 +61,7 @@ export interface CensusOptions {
  * Counts the rows of a table by the key that each encrypted column names. The database does it from the first characters:
  * nothing is decrypted, no key is needed, and no row is changed.
  *
- * @throws TableError (`ERR_TABLE`)
+ * @throws TableError (`ERR_TABLE`), KeyStoreError (`ERR_KEY_STORE`), InvalidInputError (`ERR_INVALID_INPUT`)
  */
 export async function census(schema: AnyRecord, table: Table, options: CensusOptions): Promise<Census> {
   assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')

@@ -10,7 +10,9 @@ export interface JobOptions {
   readonly batch?: number
   /** Ends the job after the batch in hand; it goes on where it stopped when it is started again. */
   readonly signal?: AbortSignal
+  /** Told how far the job has come, after each batch. */
   readonly onProgress?: (progress: JobProgress) => void
+  /** How much of the database the job may take; everything by default. */
   readonly throttle?: ThrottleOptions
   /** Counts what would be written, and writes nothing, not even progress. */
   readonly dryRun?: boolean

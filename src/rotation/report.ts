@@ -44,7 +44,7 @@ const STALE_MS = 60_000
  * Counts every key and every row of the configured tables, now, and proves the counts with a key of the Strongroom: for
  * the files, and for whoever audits them. Changes nothing but that it may make the key that proves reports.
  *
- * @throws KeyRecordError, KeyStoreError, TableError (`ERR_TABLE`)
+ * @throws KeyRecordError, KeyStoreError, KmsError, TableError (`ERR_TABLE`)
  */
 export async function rotationReport(parts: ReportParts, keys: KeyManager): Promise<Proved<RotationReport>> {
   assertObject(parts, 'the parts of a report')

@@ -5,11 +5,11 @@ import type { Table } from '../table.ts'
 
 /** How much of the database a job may take. */
 export interface ThrottleOptions {
-  /** Rows per second at most. */
+  /** Rows per second at most, 1 or more. */
   readonly rowsPerSecond?: number
   /** Waits while replicas are further behind than this, in ms. */
   readonly maxLagMs?: number
-  /** Works only between these hours of the day, local time, for example `{ from: 22, to: 5 }`. */
+  /** Works only between these hours of the day, local time, each 0 to 24, for example `{ from: 22, to: 5 }`. */
   readonly hours?: { readonly from: number; readonly to: number }
 }
 

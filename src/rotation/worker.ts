@@ -13,7 +13,9 @@ import type { JobReport } from './run-job.ts'
 
 /** What a worker needs of a Strongroom: its record ciphers, by their names in the configuration, and fresh keys. */
 export interface WorkerRoom {
+  /** By their names in the configuration. */
   readonly records: Readonly<Record<string, Pick<RecordCipher<AnyRecord>, 'schema' | 'inspect'>>>
+  /** As `Strongroom.refresh`. */
   refresh(): Promise<void>
 }
 
@@ -21,6 +23,7 @@ export interface WorkerRoom {
 export interface WorkerOptions extends Pick<ReencryptOptions, 'batch' | 'throttle' | 'staleMs' | 'allow'> {
   /** Ends the worker after the batch in hand; what is left of its range is given back. */
   readonly signal: AbortSignal
+  /** Told what became of each range. */
   readonly onRange?: (event: WorkerEvent) => void
 }
 
@@ -38,7 +41,7 @@ const DEFAULT_STALE_MS = 60_000
  *
  * @param tables by the names of their records in the configuration
  * @throws SystemicFailureError (`ERR_SYSTEMIC_FAILURE`), behind which no worker begins another range of this table
- * @throws JobQueueError (`ERR_JOB_QUEUE`)
+ * @throws JobQueueError (`ERR_JOB_QUEUE`), InvalidInputError (`ERR_INVALID_INPUT`)
  */
 export async function workOnRanges(
   room: WorkerRoom,

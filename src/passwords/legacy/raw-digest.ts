@@ -6,6 +6,7 @@ import { type LegacyScheme, ofText } from '../stored-hash.ts'
 
 /** What a table of bare digests looks like; nothing in such a table says so itself. */
 export interface RawDigestOptions {
+  /** What the digest was made with. */
   readonly algorithm: 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512'
   /** Where the salt stood when it was hashed with the password. Default `none`. */
   readonly salt?: 'none' | 'before' | 'after'
