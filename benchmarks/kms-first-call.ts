@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { GcpKmsDouble } from '../tests/doubles/gcp-kms.ts'
+import { median } from './measure.ts'
 
 /** Milliseconds from the import of the provider to the first wrapped key, in a new process; median of some. */
 export interface FirstCallReport {
@@ -44,7 +45,3 @@ const SCRIPT = `
   console.log(performance.now() - start)
   process.exit(0)
 `
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1] as number
-}

@@ -4,6 +4,7 @@ import { EventHub } from '../src/events.ts'
 import { kmsGroup } from '../src/keys/kms-group.ts'
 import type { KmsProvider } from '../src/kms.ts'
 import { AwsKmsDouble } from '../tests/doubles/aws-kms.ts'
+import { median } from './measure.ts'
 
 /** What a healthy call costs, and what the resilience layer adds to it, in microseconds. */
 export interface OverheadReport {
@@ -86,8 +87,4 @@ function prompt(): KmsProvider {
       return new Uint8Array(32)
     },
   }
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1] as number
 }

@@ -55,6 +55,11 @@ export function lowerQuartile(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 2] as number
 }
 
+/** The value below which half of the values lie. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number
+}
+
 /** Runs a contender until it is compiled. @returns the number of calls that fill one round */
 async function warmUp(contender: Contender, { rounds, roundMs }: Effort): Promise<number> {
   const end = performance.now() + Math.min(WARM_UP_MS, rounds * roundMs)

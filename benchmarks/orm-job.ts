@@ -1,4 +1,4 @@
-import { lowerQuartile } from './measure.ts'
+import { median } from './measure.ts'
 import type { Result } from './result.ts'
 
 /** One object mapper, and what is measured of it. */
@@ -41,15 +41,16 @@ export async function measureMapper({ name, missing, read, insert, close }: Mapp
   return results
 }
 
-type Times = { readonly [Name in 'plain' | 'stored' | 'encrypted' | 'bare']: number | undefined }
+/** ms of the processor in this process, one of each round. */
+type Times = { readonly [Name in 'plain' | 'stored' | 'encrypted' | 'bare']: readonly number[] }
 
 function linesOf(what: string, { plain, stored, encrypted, bare }: Times): Result[] {
-  const ms = (time: number | undefined) => `${time?.toFixed(1)} ms`
-  const times = (encrypted as number) / (plain as number)
-  const lines: Result[] = [{ id: 'P13 orm', what, measured: `${ms(plain)} → ${ms(encrypted)}  ${times.toFixed(2)} ×` }]
-  if (stored === undefined || bare === undefined) return lines
-  const added = (encrypted as number) - stored
-  const value = added / bare
+  const ms = (times: readonly number[]) => `${median(times).toFixed(1)} ms`
+  const times = (median(encrypted) / median(plain)).toFixed(2)
+  const lines: Result[] = [{ id: 'P13 orm', what, measured: `${ms(plain)} → ${ms(encrypted)}  ${times} ×` }]
+  if (stored.length === 0) return lines
+  const added = encrypted.map((time, round) => time - (stored[round] as number))
+  const value = median(added.map((time, round) => time / (bare[round] as number)))
   const measured = `${ms(added)} / ${ms(bare)}  ${value.toFixed(2)} ×`
   return [
     ...lines,
@@ -58,9 +59,10 @@ function linesOf(what: string, { plain, stored, encrypted, bare }: Times): Resul
 }
 
 /**
- * Lower quartiles of the time of the processor that each way takes in this process, in turns: the database and its disk are
- * the same for all, and vary more than what is measured. A turn is two runs, of which the second counts: the first one pays
- * for the garbage that another way left, and the second for that of its own kind.
+ * The time of the processor that each way takes in this process, in turns: the database and its disk are the same for all,
+ * and vary more than what is measured. A turn is two runs, of which the second counts: the first one pays for the garbage
+ * that another way left, and the second for that of its own kind. What is compared ran in the same round, a second apart,
+ * because the speed of a machine that others use too changes by a third from minute to minute.
  */
 async function processorMs({ before, ...ways }: Job, rounds: number): Promise<Times> {
   const names = ['plain', 'stored', 'encrypted', 'bare'] as const
@@ -78,11 +80,5 @@ async function processorMs({ before, ...ways }: Job, rounds: number): Promise<Ti
       if (round >= 0) times[name].push((user + system) / 1_000)
     }
   }
-  const quartile = (list: readonly number[]) => (list.length === 0 ? undefined : lowerQuartile(list))
-  return {
-    plain: quartile(times.plain),
-    stored: quartile(times.stored),
-    encrypted: quartile(times.encrypted),
-    bare: quartile(times.bare),
-  }
+  return times
 }

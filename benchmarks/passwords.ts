@@ -3,7 +3,7 @@ import { argon2id } from '../src/index.ts'
 import type { Argon2Engine } from '../src/passwords/engine.ts'
 import { type Argon2EngineName, argon2EngineNames, loadEngine } from '../src/passwords/load-engine.ts'
 import { BUDGET_MIB, bareHash, PASSWORD, parameters, runStorm } from './login-storm.ts'
-import { measure, ratio, type Speed } from './measure.ts'
+import { measure, median, ratio, type Speed } from './measure.ts'
 import { type Result, type Suite, speedLine } from './result.ts'
 
 /** P9: passwords. Every engine that is here, through Strongroom and bare, alone and 500 at once. */
@@ -144,10 +144,6 @@ async function timed(work: () => Promise<unknown>): Promise<Sample> {
   const clock = performance.now() - started
   const { user, system } = process.cpuUsage(cpu)
   return { clock, processor: (user + system) / 1000 }
-}
-
-function median(times: number[]): number {
-  return times.sort((a, b) => a - b)[times.length >> 1] as number
 }
 
 async function enginesHere(): Promise<[Argon2EngineName, Argon2Engine][]> {
