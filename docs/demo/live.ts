@@ -65,11 +65,12 @@ async function encryptLive({ count, stage, config, table, room, pool, start }: C
   const first = start()
   const ended = once(first, 'exit')
   const done = async () => (await table.jobs.list({ limit: 1, staleMs: 1000 }))[0]?.progress.counts.written ?? 0
-  while ((await done()) < count / 4) await sleep(20)
+  while (first.exitCode === null && (await done()) < count / 4) await sleep(20)
   first.kill('SIGKILL')
   await ended
   const atKill = await done()
-  stage.promise(`the job was killed with SIGKILL after ${atKill.toLocaleString('en')} rows`, atKill < count)
+  const killed = first.signalCode === 'SIGKILL' && atKill < count
+  stage.promise(`the job was killed with SIGKILL after ${atKill.toLocaleString('en')} rows`, killed)
   await sleep(1100) // so long it is silent before another one may take it over
   const [code] = (await once(start(), 'exit')) as [number | null]
   stage.promise('started again it went on behind them, to the end', code === 0)
