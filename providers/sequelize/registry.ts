@@ -22,15 +22,22 @@ export class Registry {
     return this.#byModel.values()
   }
 
-  /** Whether a table is that of a record, whatever model asks. */
-  hasTable(table: unknown): boolean {
-    return [...this.all].some(({ named }) => named.table === table)
+  /** Whether a table is that of a record, whatever model asks: some databases take other letters for the same table. */
+  hasTable(table: string | undefined): boolean {
+    return [...this.all].some(({ named }) => named.table.toLowerCase() === table?.toLowerCase())
   }
 
   /** @throws ConfigError, InvalidInputError when model and record do not fit */
   add(model: ModelStatic<Model>, cipher: AnyCipher): Encrypted {
     const encrypted = describeModel(model, new MappedRecord(cipher))
-    this.#byModel.set(model, encrypted)
+    const others = [...this.all].filter((other) => other.model !== model && isSameTable(other, encrypted))
+    const foreign = others.find(({ record }) => record.name !== encrypted.record.name)
+    if (foreign !== undefined) {
+      throw new ConfigError(
+        `models ${foreign.model.name} and ${model.name} have one table, and the records ${foreign.record.name} and ${encrypted.record.name}: neither could read what the other writes, so give both the same record`,
+      )
+    }
+    for (const one of [...others, encrypted]) this.#byModel.set(one.model, withColumnsOf([...others, encrypted], one))
     return encrypted
   }
 
@@ -42,6 +49,23 @@ export class Registry {
     }
     return undefined
   }
+}
+
+function isSameTable(one: Encrypted, other: Encrypted): boolean {
+  const [here, there] = [one, other].map(({ model }) => {
+    const table = model.getTableName()
+    return typeof table === 'string' ? ['', table] : [table.schema, table.tableName]
+  })
+  return JSON.stringify(here).toLowerCase() === JSON.stringify(there).toLowerCase()
+}
+
+/** A model whose statements may be about columns that only other models of its table have. */
+function withColumnsOf(models: readonly Encrypted[], one: Encrypted): Encrypted {
+  const known = new Set([...one.named.columns.values()].map((name) => name.toLowerCase()))
+  const spellings = models.flatMap(({ named }) =>
+    [...named.columns].filter(([, name]) => !known.has(name.toLowerCase())),
+  )
+  return spellings.length === 0 ? one : { ...one, named: { ...one.named, spellings } }
 }
 
 function describeModel(model: ModelStatic<Model>, record: MappedRecord): Encrypted {

@@ -1,7 +1,8 @@
 import { assertObject } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
+import { compileRecord } from '../records/compiled-record.ts'
 import type { AnyRecord } from '../records/record-types.ts'
-import { assertRecord, idColumns, indexList } from '../records/schema.ts'
+import { idColumns, indexList } from '../records/schema.ts'
 
 /** A row of which nothing is known. */
 export type AnyRow = Readonly<Record<string, unknown>>
@@ -43,13 +44,14 @@ export class MappedRecord {
   readonly written: readonly string[]
   readonly #schema: AnyRecord
   readonly #plain: ReadonlySet<string> | 'all'
+  readonly #tagLengths: ReadonlyMap<string, number>
   /** Names of columns that matter here, by their lower case. */
   readonly #spelled: ReadonlyMap<string, string>
 
   constructor(cipher: AnyCipher) {
     assertObject(cipher, 'a record of an open Strongroom')
     const { schema } = cipher
-    assertRecord(schema)
+    const { indexes } = compileRecord(schema)
     const { options, fields } = schema
     this.#schema = schema
     this.name = schema.name
@@ -59,8 +61,8 @@ export class MappedRecord {
     this.tenant = options.tenant
     const scope = [options.tenant, options.subject].filter((column) => column !== undefined)
     this.identity = [...new Set([...this.ids, ...scope])]
-    const single = Object.values(fields).flatMap((field) => indexList(field.options))
-    this.indexColumns = new Set([...single.map(({ column }) => column), ...Object.keys(options.indexes ?? {})])
+    this.#tagLengths = new Map(indexes.map(({ column, bits }) => [column, 1 + Math.ceil(bits / 8)]))
+    this.indexColumns = new Set(this.#tagLengths.keys())
     this.written = [...this.fields, ...this.indexColumns]
     const names = [...this.written, ...this.identity]
     this.#spelled = new Map(names.map((name) => [name.toLowerCase(), name]))
@@ -86,6 +88,11 @@ export class MappedRecord {
   /** Whether null is NULL in the database, so that `is null` means something. */
   showsNull(column: string): boolean {
     return this.#schema.fields[column]?.options.nullable === 'visible'
+  }
+
+  /** How many bytes the tags of an index column have; undefined for any other column. */
+  tagLength(column: string): number | undefined {
+    return this.#tagLengths.get(column)
   }
 
   /** Whether a column is declared: as a field, as identity, or as one that stays as it is. */
@@ -127,12 +134,14 @@ export class MappedRecord {
       delete out[name]
       const nullable = this.#schema.fields[name]?.options.nullable
       if (nullable === 'visible') continue
-      if (nullable !== true) {
-        throw new InvalidInputError(`${this.name}.${name} is missing: a row is inserted with all of its fields`)
-      }
+      if (nullable !== true) throw this.missing(name)
       out[name] = null
     }
     return out
+  }
+
+  missing(field: string): InvalidInputError {
+    return new InvalidInputError(`${this.name}.${field} is missing: a row is inserted with all of its fields`)
   }
 
   missingIdentity(column: string): InvalidInputError {

@@ -1,7 +1,10 @@
-import { looksEncrypted } from '../format/field.ts'
+import { Buffer } from 'node:buffer'
+import { parseField } from '../format/field.ts'
 import type { MappedRecord } from './mapped-record.ts'
 
-const TAG = /^[0-9a-f]{2,80}$/
+const BYTES_LITERAL = /^(?:x'|e'\\\\x|'\\x)((?:[0-9a-f]{2})+)'$/i
+const TEXT_LITERAL = /^'([\w-]+)'$/
+const TAG = /^(?:[0-9a-f]{2})+$/
 
 /** A value for a column, as a statement has it. */
 export interface WrittenValue {
@@ -14,26 +17,27 @@ export interface WrittenValue {
 }
 
 /**
- * Refuses a value for an encrypted column or an index column that was not made for it.
+ * Refuses a value for an encrypted column or an index column that was not made for it. It is known by its form alone: what
+ * begins like a ciphertext but is none, as somebody may choose it who chooses a value, is refused.
  *
  * @throws InvalidInputError
  */
 export function assertStored(record: MappedRecord, field: string, { literal, value, isNull }: WrittenValue): void {
-  const isIndex = record.indexColumns.has(field)
-  if (!isIndex && isCiphertextLiteral(literal)) return
-  if ((isNull || value === null) && (isIndex || record.showsNull(field))) return
-  if (isIndex ? !looksLikeTag(value, literal) : !looksEncrypted(value))
-    throw isIndex ? record.writtenIndex(field) : record.unencrypted(field)
+  const tagLength = record.tagLength(field)
+  if ((isNull || value === null) && (tagLength !== undefined || record.showsNull(field))) return
+  const given = value === undefined ? written(literal) : value
+  if (tagLength === undefined && parseField(given) === undefined) throw record.unencrypted(field)
+  if (tagLength !== undefined && !isTag(given, tagLength)) throw record.writtenIndex(field)
 }
 
-/** Whether it is a ciphertext as mappers write it that put values into the text: as text, or as bytes in any spelling. */
-function isCiphertextLiteral(literal: string): boolean {
-  if (literal.startsWith("'sr1_")) return /^'[\w-]+'$/.test(literal)
-  return /^(?:x'|e'\\\\x|'\\x)f9[0-9a-f]+'$/i.test(literal)
+/** The text or bytes of a literal as mappers write them that put values into the text. */
+function written(literal: string): string | Uint8Array | undefined {
+  const bytes = BYTES_LITERAL.exec(literal)?.[1]
+  return bytes === undefined ? TEXT_LITERAL.exec(literal)?.[1] : Buffer.from(bytes, 'hex')
 }
 
-/** A tag as an index makes it, as a parameter or written into the text: nothing that somebody would write there by hand. */
-function looksLikeTag(value: unknown, literal: string): boolean {
-  if (value instanceof Uint8Array || /^(?:x'|e'\\\\x|'\\x)[0-9a-f]+'$/i.test(literal)) return true
-  return TAG.test(typeof value === 'string' ? value : literal.replace(/^'|'$/g, ''))
+/** Whether it has the form of a tag of this many bytes, the first of which is never zero. */
+function isTag(given: unknown, length: number): boolean {
+  if (given instanceof Uint8Array) return given.byteLength === length && given[0] !== 0
+  return typeof given === 'string' && given.length === 2 * length && TAG.test(given) && !given.startsWith('00')
 }

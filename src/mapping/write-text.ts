@@ -75,6 +75,10 @@ class Write {
     }
     if (!/^(?:$|[;)]|on\s+(?:conflict|duplicate)\b|returning\b|as\b)/i.test(bare.slice(at))) throw unread(record)
     this.#assertConflict(at)
+    // A column left NULL does not decrypt, and a default of the database is plaintext.
+    for (const field of record.fields) {
+      if (!columns.includes(field) && record.isEncrypted(field) && !record.showsNull(field)) throw record.missing(field)
+    }
   }
 
   assertUpdate(): void {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { defineRecord, text } from '../../src/index.ts'
@@ -24,10 +25,24 @@ const named = (backslash?: Backslash): NamedTable => ({
   ...(backslash === undefined ? {} : { backslash }),
 })
 
-const SEALED = 'sr1_AAAA'
-const TAG = '0a1b2c3d'
+const sealedBytes = Buffer.concat([Buffer.of(0xf9), Buffer.alloc(57, 7)])
+const SEALED = `sr1_${sealedBytes.toString('base64url')}`
+const TAG = `01${'0a'.repeat(16)}`
 const good = ["'p1'", `'${SEALED}'`, `'${TAG}'`, `'${SEALED}'`, "'it''s (a), b'"]
-const VALUES = ['$1', '$2', '$3', '?', 'null', 'DEFAULT', 'true', '-1.5', "x'f9aa'", `'${SEALED}'::text`, '$2::text']
+const VALUES = [
+  '$1',
+  '$2',
+  '$3',
+  '?',
+  'null',
+  'DEFAULT',
+  'true',
+  '-1.5',
+  "x'f9aa'",
+  `x'${sealedBytes.toString('hex')}'`,
+  `'${SEALED}'::text`,
+  '$2::text',
+]
 const ODDITIES = [
   '"email"',
   "E'\\\\xf9aa'",
@@ -159,5 +174,69 @@ describe('an insert of many rows', () => {
       { numRuns: 3_000 },
     )
     expect(Math.min(seen.refused, seen.passed)).toBeGreaterThan(300)
+  })
+})
+
+describe('a value that begins like a ciphertext', () => {
+  const update = (column: string) => `update people set "${column}" = $1 where id = $2`
+  const refusal = (name: string) =>
+    expect.objectContaining({ code: 'ERR_INVALID_INPUT', message: expect.stringContaining(name) })
+  const run = (column: string, value: unknown) => () => assertStatement(update(column), [value, 'p1'], named())
+
+  test.each<[string, unknown]>([
+    ['text behind the prefix', 'sr1_ and then what nobody should read in the table'],
+    ['the prefix alone', 'sr1_'],
+    ['letters of base64url alone', `sr1_${'ada'.repeat(40)}`],
+    ['a short one', SEALED.slice(0, 60)],
+    ['one with more behind it', `${SEALED} ada@example.com`],
+    ['bytes that are too few', sealedBytes.subarray(0, 57)],
+    ['bytes with another first one', Buffer.alloc(90)],
+  ])('is refused when it is %s', (_, value) => {
+    expect(run('email', value)).toThrow(refusal('email'))
+    if (typeof value !== 'string') return
+    const literal = `update people set email = '${value}' where id = 'p1'`
+    expect(() => assertStatement(literal, [], named())).toThrow(refusal('email'))
+    expect(() => assertStatement(manyWith(good.with(1, `'${value}'`)), [], named())).toThrow(refusal('email'))
+  })
+
+  test.each(["'\\xf9aa'", "x'f9aa'", "E'\\\\xf9aa'"])('is refused as bytes that are written %s', (literal) => {
+    const sql = `update people set email = ${literal} where id = 'p1'`
+    expect(() => assertStatement(sql, [], named('character'))).toThrow(refusal('email'))
+  })
+
+  test('passes when it has the form of one', () => {
+    const hex = sealedBytes.toString('hex')
+    for (const value of [SEALED, sealedBytes]) expect(run('email', value)).not.toThrow()
+    for (const literal of [`'${SEALED}'`, `x'${hex}'`, `'\\x${hex}'`]) {
+      expect(() => assertStatement(`update people set email = ${literal}`, [], named('character'))).not.toThrow()
+    }
+  })
+
+  test.each<[string, unknown]>([
+    ['a number of digits', '123456789'],
+    ['a short tag', '0a1b2c3d'],
+    ['a long one', `${TAG}0a`],
+    ['one of no key', TAG.replace(/^01/, '00')],
+    ['bytes of another length', Buffer.from(TAG, 'hex').subarray(1)],
+    ['bytes of text', Buffer.from('ada@example.com')],
+  ])('is no tag of the index when it is %s', (_, value) => {
+    expect(run('email_index', value)).toThrow(refusal('email_index'))
+  })
+
+  test('is a tag when it has the form of one', () => {
+    for (const value of [TAG, Buffer.from(TAG, 'hex'), null]) expect(run('email_index', value)).not.toThrow()
+  })
+})
+
+describe('an insert of your own', () => {
+  test('is refused without a field, of which the database would make null or a default in plaintext', () => {
+    const without = `insert into people (id, email_index, nick, role) values ('p1', null, null, 'x')`
+    expect(() => assertStatement(without, [], named())).toThrow(/people.email is missing/)
+    expect(() => assertStatement(`${without} on conflict (id) do nothing`, [], named())).toThrow(/email is missing/)
+  })
+
+  test('may leave out a field whose null is visible, and index columns', () => {
+    const short = `insert into people (id, email) values ('p1', '${SEALED}')`
+    expect(() => assertStatement(short, [], named())).not.toThrow()
   })
 })

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { DataTypes, Sequelize } from 'sequelize'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
 import { type EncryptedInstance, encryptedAttributes, encryptedModel } from '../../../providers/sequelize/index.ts'
 import { bytes, date, defineRecord, openStrongroom, text } from '../../../src/index.ts'
@@ -21,6 +21,13 @@ const record = defineRecord(
     plain: ['visits', 'createdAt', 'updatedAt', 'deletedAt', 'version'],
   },
 )
+const pets = defineRecord(
+  'pets',
+  { chip: text(), vet: text({ nullable: 'visible' }) },
+  { id: 'id', plain: ['name', 'kind'] },
+)
+const strays = defineRecord('strays', { chip: text(), vet: text() }, { id: 'id', plain: 'all' })
+
 interface Columns {
   club: string
   number: number
@@ -33,7 +40,7 @@ let sequelize: Sequelize
 let room: Awaited<ReturnType<typeof open>>
 const open = () =>
   openStrongroom(
-    { name: 'club', kms: memoryKms(), store: memoryKeyStore(), records: { members: record } },
+    { name: 'club', kms: memoryKms(), store: memoryKeyStore(), records: { members: record, pets, strays } },
     { init: true },
   )
 
@@ -249,5 +256,90 @@ describe('a table with keys of two columns, other names, bytes, versions and del
     } finally {
       await other.close()
     }
+  })
+})
+
+describe('several models of one table', () => {
+  const id = { type: DataTypes.STRING, primaryKey: true }
+  const named = { name: DataTypes.STRING, kind: DataTypes.STRING }
+  const options = { tableName: 'pets', timestamps: false }
+  const refused = { code: 'ERR_INVALID_INPUT' }
+  let other: Sequelize
+  let Pet: ReturnType<typeof definePet>
+  const definePet = (name: string, attributes: object) => {
+    return other.define<EncryptedInstance<typeof pets, { id: string }>>(
+      name,
+      { id, ...encryptedAttributes(pets), ...attributes },
+      options,
+    )
+  }
+  beforeEach(async () => {
+    other = new Sequelize(database.connectionString, { logging: false })
+    Pet = definePet('Pet', named)
+    await Pet.sync({ force: true })
+    encryptedModel(Pet, room.records.pets)
+    await Pet.create({ id: '1', chip: 'C1', vet: null, name: 'Rex', kind: 'dog' } as never)
+  })
+  afterEach(() => other.close())
+
+  test('of which one has fewer columns write and read the same rows', async () => {
+    const Chip = definePet('Chip', { kind: DataTypes.STRING })
+    encryptedModel(Chip, room.records.pets)
+    await Pet.create({ id: '2', chip: 'C2', vet: 'V', name: 'Tom', kind: 'cat' } as never)
+    await Chip.create({ id: '3', chip: 'C3', vet: null, kind: 'cat' } as never)
+    await Pet.update({ name: 'Max' } as never, { where: { id: '1' } })
+    const rows = await Pet.findAll({ order: ['id'], raw: true })
+    expect(rows.map((row) => ({ ...row }))).toMatchObject([{ chip: 'C1', name: 'Max' }, { vet: 'V' }, { chip: 'C3' }])
+    expect((await Chip.findAll({ order: ['id'] })).map(({ chip }) => chip)).toEqual(['C1', 'C2', 'C3'])
+    const undeclared = `insert into pets (id, chip, secret) values ('4', 'x', 'plain')`
+    await expect(other.query(undeclared)).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringMatching(/secret/),
+    })
+  })
+
+  test('of which one has no record write no plaintext and no row without its fields, and read no ciphertext', async () => {
+    const Plain = other.define('Plain', { id, ...named }, options)
+    const Whole = other.define(
+      'Whole',
+      { id, chip: DataTypes.TEXT, vet: { type: DataTypes.TEXT, field: 'vet' } },
+      options,
+    )
+    for (const attempt of [
+      () => Plain.create({ id: '2', name: 'Tom' }),
+      () => Plain.bulkCreate([{ id: '2', name: 'Tom' }]),
+      () => Plain.upsert({ id: '2', name: 'Tom' }),
+      () => Whole.create({ id: '2', chip: 'plain' }),
+      () => Whole.bulkCreate([{ id: '2', chip: 'plain' }]),
+      () => Whole.update({ vet: 'plain' }, { where: { id: '1' } }),
+      () => Whole.findAll(),
+      () => Whole.findOne({ raw: true }),
+      () => Whole.count({ where: { chip: 'x' } }),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject(refused)
+    }
+    expect(await Plain.findAll({ raw: true })).toEqual([{ id: '1', name: 'Rex', kind: 'dog' }])
+    await Plain.update({ name: 'Max' }, { where: { id: '1' } })
+    expect((await Pet.findAll()).map(({ chip }) => chip)).toEqual(['C1'])
+  })
+
+  test('are refused with two records, of which none could read what the other writes', () => {
+    const Stray = other.define<EncryptedInstance<typeof strays, { id: string }>>(
+      'Stray',
+      { id, ...encryptedAttributes(strays), ...named },
+      { ...options, tableName: 'Pets' },
+    )
+    expect(() => encryptedModel(Stray, room.records.strays)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_CONFIG',
+        message: expect.stringMatching(/Pet and Stray .* pets and strays/),
+      }),
+    )
+    const Elsewhere = other.define<EncryptedInstance<typeof strays, { id: string }>>(
+      'Elsewhere',
+      { id, ...encryptedAttributes(strays), ...named },
+      { ...options, schema: 'branch' },
+    )
+    expect(() => encryptedModel(Elsewhere, room.records.strays)).not.toThrow()
   })
 })
