@@ -1,6 +1,7 @@
 import { and, eq, getTableColumns, type InferInsertModel, inArray, is, type SQL, Table } from 'drizzle-orm'
 import { assertArray, describe } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
+import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
 import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertFilterable, assertNotCalculated, assertReadable } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
@@ -218,6 +219,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
 
   /** @internal */
   assertQuery(sql: string, parameters: readonly unknown[]): void {
+    assertLegibleNames(sql)
     if (upsertsOf(this.#table).has(sql) || !sql.toLowerCase().includes(this.#named.table.toLowerCase())) return
     assertStatement(sql, parameters, this.#named)
     if (isSelect(sql)) assertNotCalculated(sql, this.#named, RELATION_BUILDERS)

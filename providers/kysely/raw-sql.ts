@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../src/errors.ts'
+import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
 import { asNode, columnOf, type Node, nameOf, tableOf, walk } from './nodes.ts'
 import type { RecordsByTable, Source } from './sources.ts'
 
@@ -31,6 +32,7 @@ export function assertRawParts(query: Node, sources: readonly Source[], records:
   walk(query, (node) => {
     if (node.kind !== 'RawNode') return undefined
     const text = textOf(node)
+    assertLegibleNames(text)
     const table = [...records.keys()].find((name) => mentionsWhole(text, name))
     if (table !== undefined) throw passes(table)
     // Every column there is, without a name of one.
@@ -51,6 +53,7 @@ export function assertRaw(query: Node, records: RecordsByTable): void {
     if (node.kind === 'IdentifierNode') texts.push(asNode(node).name as string)
     return undefined
   })
+  for (const text of texts) assertLegibleNames(text)
   const table = [...records.keys()].find((name) => texts.some((text) => mentions(text, name)))
   if (table !== undefined) throw passes(table)
 }

@@ -1,4 +1,5 @@
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
+import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import type { NamedTable } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
@@ -40,6 +41,7 @@ export class OwnSql {
         `${operation}: it is not known here what the tables are called, so it could bypass encryption: give \`tables: prismaTables(schema)\``,
       )
     }
+    assertLegibleNames(text)
     const lower = text.toLowerCase()
     for (const named of this.#named) {
       if (!lower.includes(named.table.toLowerCase())) continue

@@ -1,5 +1,6 @@
 import { Model } from 'sequelize'
 import { ConfigError } from '../../src/errors.ts'
+import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
 import { assertNotCalculated, isNamed } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { remember } from './identity.ts'
@@ -96,6 +97,8 @@ class Statement {
 
   /** @throws InvalidInputError for a statement that would pass the encryption */
   assert(parameters: unknown): void {
+    const [first] = this.#registry.all
+    assertLegibleNames(this.#sql, first?.named.backslash)
     const list = listed(parameters)
     const isSelect = this.#options.type === 'SELECT' && Array.isArray(this.#options.attributes)
     for (const { named } of this.#named) {

@@ -1,4 +1,5 @@
 import type { DataSource, Logger, QueryRunner } from 'typeorm'
+import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
 import { inFlight } from './in-flight.ts'
 
 /** Refuses a statement by throwing. */
@@ -49,6 +50,7 @@ export class StatementGuard {
     const read = queryRunner === undefined ? undefined : this.#read.get(queryRunner)
     if (read !== undefined && isSame(read, { query, parameters })) return
     try {
+      assertLegibleNames(query)
       for (const reader of this.#readers) reader(query, parameters)
     } catch (error) {
       if (queryRunner !== undefined) {

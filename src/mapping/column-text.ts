@@ -20,8 +20,9 @@ export function occurrences(
   others: ReadonlySet<string>,
   unquoted: boolean,
 ): Span[] {
-  const pattern = `(?:(?:(?:["\`][^"\`]+["\`]|\\b\\w+)\\.)*(?:["\`]([^"\`]+)["\`]|\\b\\w+)\\.)?["\`]${escaped(name)}["\`]`
-  const quoted = [...names.matchAll(new RegExp(pattern, 'g'))]
+  const pattern = `(?:(?:(?:["\`][^"\`]+["\`]|\\b\\w+)\\.)*(?:["\`]([^"\`]+)["\`]|\\b(\\w+))\\.)?["\`]${escaped(name)}["\`](?!\\s*\\.)`
+  // Some databases take a name in other letters for the same, also in quotes.
+  const quoted = [...names.matchAll(new RegExp(pattern, 'gi'))]
   const word = `(?:(?:${NAME}\\.)*(?:["\`]([^"\`]+)["\`]|\\b(\\w+))\\.|(?<![\\w.$:@"\`]))${escaped(name)}(?![\\w"\`.]|\\s*\\()`
   const words = unquoted ? [...names.matchAll(new RegExp(word, 'gi'))] : []
   const isQuoted = (end: number) => bare.slice(end - name.length, end) !== names.slice(end - name.length, end)

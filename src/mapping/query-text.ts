@@ -15,6 +15,7 @@ const WHERE = /\bwhere\b/gi
 /** Functions that calculate with the values of a column: what they give is no ciphertext, and means nothing. */
 const AGGREGATE = /^(sum|avg|min|max|total|median|std\w*|var\w*|bit_\w+|mode|group_concat|string_agg|listagg)$/i
 const IS_NULL = /^\s*is (not )?null\b/i
+const NATURAL = /\bnatural\s+(?:(?:inner|left|right|full|outer)\s+)*join\b/i
 const STAR = /(?:\bselect|\ball|\bdistinct|,|\.)\s*\*/i
 
 /** A table of a record as the text of a query names it. */
@@ -42,6 +43,11 @@ export function assertReadable(text: string, named: NamedTable): void {
   const { record, unquoted = false } = named
   const sql = sqlText(text, named.backslash) ?? { names: text, bare: text }
   const { names, bare } = sql
+  if (NATURAL.test(bare)) {
+    throw new InvalidInputError(
+      `a natural join compares all columns of one name, encrypted ones of ${record.name} as well: write the columns with on or using`,
+    )
+  }
   const from = conditionsFrom(bare)
   if (from >= bare.length) return
   const { others } = sourceNames(sql, named.table)
@@ -148,21 +154,42 @@ function conditionsFrom(bare: string): number {
 
 /** Whether an operator stands next to an expression, or next to the calls and parentheses around it. */
 function isCompared(bare: string, start: number, end: number): boolean {
-  const behind = bare.slice(end).replace(CAST, '')
-  if (OPERATOR.test(behind) || OPERATOR_BEFORE.test(bare.slice(0, start))) return true
+  // SQLite takes a name in brackets.
+  const behind = bare.slice(end).replace(/^\]/, '').replace(CAST, '')
+  if (OPERATOR.test(behind) || OPERATOR_BEFORE.test(bare.slice(0, start).replace(/\[$/, ''))) return true
   if (/\(\s*distinct\s*\(?\s*$/i.test(bare.slice(0, start))) return true
   const open = startOf(bare, start)
   const close = endOf(bare, end)
   const within = bare.slice(open + 1, close)
-  if (open < 0 || /^\s*(select|with|values)\b/i.test(within)) return false
+  if (open < 0) return false
   const called = /\w+\s*$/.exec(bare.slice(0, open))
   const name = called?.[0].trim() ?? ''
-  if (/^(in|any|all|some|using)$/i.test(name)) return true
+  if (/^\s*(select|with|values)\b/i.test(within)) {
+    if (!isSelected(bare, open, start) || /^(from|join|lateral|exists|as|materialized|union)$/i.test(name)) return false
+    if (/^(all|any|some)$/i.test(name)) return OPERATOR_BEFORE.test(bare.slice(0, called?.index))
+  } else if (/^(any|all|some|using)$/i.test(name)) return true
+  if (/^in$/i.test(name)) return true
   if (AGGREGATE.test(name)) return true
   if (/^count$/i.test(name)) return /^\s*distinct\b/i.test(within)
   const isCall = name !== '' && !KEYWORD.test(name)
   if (!isCall && /\b(and|or)\b/i.test(within)) return false
   return isCompared(bare, isCall ? (called as RegExpExecArray).index : open, close + 1)
+}
+
+/** Whether what stands at a position is selected by the subquery whose parenthesis opens before it, so that it is what comes out. */
+function isSelected(bare: string, open: number, at: number): boolean {
+  const clauses = [...flat(bare.slice(open + 1, at)).matchAll(/\b(?:select|from|where|on|by|having|join|values)\b/gi)]
+  return /^select$/i.test(clauses.at(-1)?.[0] ?? '')
+}
+
+/** A text without what stands in parentheses, every position as it was. */
+function flat(text: string): string {
+  let level = text
+  for (let inner = ''; inner !== level; ) {
+    inner = level
+    level = level.replace(/\([^()]*\)/g, (nested) => '_'.repeat(nested.length))
+  }
+  return level
 }
 
 /** Refuses a limit, and anything but a select, where rows are dropped after they were read. */
@@ -180,11 +207,7 @@ export function assertFilterable(text: string, record: MappedRecord, index: stri
 function isAlternative(bare: string, at: number): boolean {
   const open = startOf(bare, at)
   const close = endOf(bare, at)
-  let level = bare.slice(open + 1, close)
-  for (let inner = ''; inner !== level; ) {
-    inner = level
-    level = level.replace(/\([^()]*\)/g, (nested) => '_'.repeat(nested.length))
-  }
+  const level = flat(bare.slice(open + 1, close))
   const where = level.search(/\bwhere\b/i)
   if (/\bor\b/i.test(level.slice(Math.max(0, where)))) return true
   if (/\bnot\s*$/i.test(bare.slice(0, Math.max(0, open)))) return true

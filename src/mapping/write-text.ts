@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../errors.ts'
 import type { MappedRecord } from './mapped-record.ts'
 import { bareName, columnNames, escaped, isNamed, type NamedTable } from './query-text.ts'
-import { NAME } from './source-text.ts'
+import { NAME, sourceNames } from './source-text.ts'
 import { endOf, listItems, type SqlText, sqlText } from './sql-text.ts'
 import { assertStored } from './stored-text.ts'
 
@@ -9,6 +9,8 @@ import { assertStored } from './stored-text.ts'
 const WRITE =
   /(?<!\b(?:for|key|on|or|after|before|of|grant|revoke)\s+|\bdo\s+(?=update\s+set\b)|[.\w])(?:update|(?:insert|merge|replace|copy|load)(?!\s*\())\b(?!\s*,|\s+(?:on|of)\b)/gi
 const SET_ENDS = /;|\b(?:where|returning|order|limit)\b|(?<!\bdistinct\s+)\bfrom\b/gi
+/** Where what is written ends to be named. */
+const HEAD_ENDS = /[(;]|\b(?:set|values|select|with)\b/gi
 const ASSIGNED = new RegExp(`^\\s*(?:${NAME}\\s*\\.\\s*)*(${NAME})\\s*=\\s*`)
 const VALUE = /^(\$\d+|\?|null|default)(?:::\w+)?$/i
 
@@ -29,7 +31,7 @@ export function assertWrites(text: string, parameters: readonly unknown[], named
     const write = new Write(sql, index + verb.length, parameters, named)
     if (/^insert$/i.test(verb)) write.assertInsert()
     else if (/^update$/i.test(verb)) write.assertUpdate()
-    else if (isNamed(sql.names.slice(index), named)) throw unread(named.record)
+    else if (isNamed(sql.names.slice(index), named) || write.isNamedInLiteral) throw unread(named.record)
   }
 }
 
@@ -50,13 +52,23 @@ class Write {
     this.#placeholders = new Map(Array.from(sql.bare.matchAll(/\?/g), ({ index }, nth) => [index, nth]))
   }
 
+  /** Whether the table is named in single quotes, as SQLite takes it. */
+  get isNamedInLiteral(): boolean {
+    const { text, bare } = this.#sql
+    const head = text.slice(this.#from, endOf(bare, this.#from, HEAD_ENDS))
+    return head.includes("'") && isNamed(head, this.#named)
+  }
+
   assertInsert(): void {
     const { names, bare } = this.#sql
     const { record } = this.#named
     const rest = names.slice(this.#from)
-    const into = new RegExp(`^(?:\\s+\\w+)*?\\s+into\\s+(?:${NAME}\\s*\\.\\s*)*(${NAME})(?![\\w"\`])`, 'i').exec(rest)
+    const into = new RegExp(
+      `^(?:\\s+\\w+)*?\\s+into\\s+(?:${NAME}\\s*\\.\\s*)*(${NAME})(?![\\w"\`]|\\s*\\.)`,
+      'i',
+    ).exec(rest)
     if (into === null || /\s+all\s/i.test(into[0])) {
-      if (isNamed(rest, this.#named)) throw unread(record)
+      if (isNamed(rest, this.#named) || this.isNamedInLiteral) throw unread(record)
       return
     }
     if (!isNamed(into[1] as string, this.#named)) return
@@ -87,7 +99,7 @@ class Write {
     const set = endOf(bare, this.#from, /\bset\b/gi)
     const target = names.slice(this.#from, set)
     const isSet = /^set\b/i.test(bare.slice(set))
-    if (!isNamed(isSet ? target : names, this.#named)) return
+    if (!isNamed(isSet ? target : names, this.#named) && !this.isNamedInLiteral) return
     const simple = new RegExp(
       `^\\s+(?:${NAME}\\s*\\.\\s*)*${tableOf(this.#named)}(?:\\s+(?:as\\s+)?${NAME})?\\s+$`,
       'i',
@@ -159,10 +171,13 @@ class Write {
     const { record } = this.#named
     const text = this.#sql.names.slice(from, to)
     if (VALUE.test(text.trim())) return
+    const { others } = sourceNames(this.#sql, this.#named.table)
     for (const [other, name] of columnNames(this.#named)) {
       if (other === field || !record.isEncrypted(other)) continue
-      const isRead = new RegExp(`(?<![\\w'])["\`]?${escaped(name)}["\`]?(?![\\w'(])`, 'i').test(text)
-      if (isRead) throw record.compared(other)
+      const read = new RegExp(`(?:(${NAME})\\s*\\.\\s*)?(?<![\\w'])["\`]?${escaped(name)}["\`]?(?![\\w'(])`, 'gi')
+      for (const [, of] of text.matchAll(read)) {
+        if (of === undefined || !others.has(bareName(of))) throw record.compared(other)
+      }
     }
   }
 }

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { defineRecord, text } from '../../src/index.ts'
+import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
 import { type AnyCipher, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertReadable, type NamedTable } from '../../src/mapping/query-text.ts'
 import type { Backslash } from '../../src/mapping/sql-text.ts'
@@ -238,5 +239,79 @@ describe('an insert of your own', () => {
   test('may leave out a field whose null is visible, and index columns', () => {
     const short = `insert into people (id, email) values ('p1', '${SEALED}')`
     expect(() => assertStatement(short, [], named())).not.toThrow()
+  })
+})
+
+describe('an update from another table', () => {
+  const run = (sql: string) => () => assertStatement(sql, [], { ...named(), unquoted: true })
+
+  test.each([
+    'update people set role = o.email from others o where o.id = people.id',
+    'update "people" set "role" = "o"."email" from "others" "o" where "o"."id" = "people"."id"',
+    `update people p set role = lower(o."email") || 'x' from more, others o where o.nick = more.nick and o.id = p.id`,
+  ])('may read a column of it that is called like an encrypted one: %s', (sql) => {
+    expect(run(sql)).not.toThrow()
+  })
+
+  test.each([
+    'update people set role = people.email from others o where o.id = people.id',
+    'update people p set role = p.email from others o where o.id = p.id',
+    'update people set role = email from others o where o.id = people.id',
+    'update people set role = "EMAIL" from others o where o.id = people.id',
+    'update people set role = b.email from people b where b.id = people.id',
+    'update people set role = k.email from others o, (select * from people) k where k.id = people.id',
+    'with k as (select * from people) update people set role = k.email from k where k.id = people.id',
+    'update people set role = (select email from people b limit 1) from others o where o.id = people.id',
+    'update people set email = o.email from others o where o.id = people.id',
+    'update people p set role = P.email from others "P" where p.id = $1',
+  ])('must not read an encrypted column of its own: %s', (sql) => {
+    expect(run(sql)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_INPUT', message: expect.stringMatching(/email/) }),
+    )
+  })
+})
+
+describe('a table that is named in single quotes, as SQLite takes it,', () => {
+  test.each([
+    `update 'people' set email = 'plain'`,
+    `update or ignore main.'people' set role = 'x'`,
+    `insert into 'people' (email) values ('plain')`,
+    `insert or replace into main . 'people' (email) values ('plain')`,
+    `replace into 'people' (email) values ('plain')`,
+    `insert into 'people' select 'plain'`,
+  ])('is not written: %s', (sql) => {
+    expect(() => assertStatement(sql, [], named())).toThrow(expect.objectContaining({ code: 'ERR_INVALID_INPUT' }))
+  })
+
+  test('is another thing in a value', () => {
+    for (const sql of [
+      `insert into logs (a) values ('people')`,
+      `update logs set a = 'people'`,
+      `update logs l set a = (select 'people') where l.b = 'people'`,
+    ]) {
+      expect(() => assertStatement(sql, [], named())).not.toThrow()
+    }
+  })
+})
+
+describe('a name that cannot be read', () => {
+  test.each([
+    'update people set U&"em\\0061il" = $1',
+    'update u&"p\\0065ople" set email = $1',
+    `select * from people where U&"em!0061il" UESCAPE '!' = $1`,
+    `select * from people where people.'email' = $1`,
+    `do $$ begin update U&"p\\0065ople" set email = 'plain'; end $$`,
+  ])('is refused: %s', (sql) => {
+    expect(() => assertLegibleNames(sql)).toThrow(/write the name as it is/)
+  })
+
+  test.each([
+    `update people set role = 'U&"x'`,
+    `select U&'\\0061' from people`,
+    `select "menu&" from people where role = 'Mr.''x'' . ''y'`,
+    `select * from people where role = 'a.' 'b'`,
+    `do $$ begin perform 'a.' || 'b.'; end $$`,
+  ])('is none: %s', (sql) => {
+    expect(() => assertLegibleNames(sql)).not.toThrow()
   })
 })

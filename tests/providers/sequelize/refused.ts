@@ -106,6 +106,26 @@ const WRITES: Readonly<Record<string, readonly [Attempt, RegExp]>> = {
     ({ sequelize }) => sequelize.query(`update customers set status = ?, email = 'plain'`, { replacements: ['\\'] }),
     /email takes only/,
   ],
+  'SQL with the names of columns by the numbers of their characters': [
+    ({ sequelize }) => sequelize.query(`update customers set U&"\\0065mail" = $1`, { bind: ['plain'] }),
+    /write the name as it is/,
+  ],
+  'SQL with the name of the table by the numbers of its characters': [
+    ({ sequelize }) => sequelize.query(`update U&"\\0063ustomers" set email = 'pl' || 'ain'`),
+    /write the name as it is/,
+  ],
+  'SQL with a value that begins like a ciphertext': [
+    ({ sequelize }) => sequelize.query('update customers set email = $1', { bind: ['sr1_plain'] }),
+    /email takes only/,
+  ],
+  'SQL with a value that is hexadecimal for an index': [
+    ({ sequelize }) => sequelize.query('update customers set email_index = ?', { replacements: ['123456'] }),
+    /email_index is an index column/,
+  ],
+  'SQL that makes a row without its fields': [
+    ({ sequelize }) => sequelize.query(`insert into customers (id, "orgId", status) values ('9', 'acme', 'x')`),
+    /email is missing/,
+  ],
   'another tenant for a loaded instance': [(_, loaded) => loaded.update({ orgId: 'globex' }), /cannot be changed/],
   'another tenant for a loaded instance without hooks': [
     (_, loaded) => loaded.update({ orgId: 'globex' }, { hooks: false }),
@@ -218,6 +238,14 @@ const READS: Readonly<Record<string, readonly [Attempt, RegExp]>> = {
   ],
   'a condition in SQL': [
     ({ sequelize }) => sequelize.query(`select 1 from customers where email = 'x'`),
+    /email_index/,
+  ],
+  'a natural join in SQL': [
+    ({ sequelize }) => sequelize.query('select 1 from customers natural join orders'),
+    /natural join/,
+  ],
+  'a subquery that is compared': [
+    ({ Customer }) => Customer.findAll({ where: literal(`'x' in (select email from customers)`) }),
     /email_index/,
   ],
   'an order by literal': [({ Customer }) => Customer.findAll({ order: literal('email desc') }), /order/],

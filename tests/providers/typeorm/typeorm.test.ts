@@ -270,6 +270,12 @@ function describeOwn(the: () => Case): void {
           [],
         ],
       ),
+      [`update customers set U&"\\0065mail" = 'plain'`, []],
+      [`update U&"\\0063ustomers" set email = 'plain'`, []],
+      [`select 1 from customers natural join orders`, []],
+      [`update customers set email = $1`, ['sr1_plain']],
+      [`update customers set status = customers.email from orders o where o."customerId" = customers.id`, []],
+      [`insert into customers (id, "orgId", status) values ('1', 'acme', 'x')`, []],
       [`do $$ begin update customers set email = 'plain'; end $$`, []],
     ]
     for (const [text, parameters] of statements) {
@@ -292,6 +298,9 @@ function describeOwn(the: () => Case): void {
       await run(`update orders set status = 'x' where "customerId" in (select id from customers)`).catch((error) => {
         expect(error).not.toMatchObject({ code: 'ERR_INVALID_INPUT' })
       })
+      await run('create temporary table imports (id text, email text, name text)')
+      await run(`update customers set status = i.email from imports i where i."name" = 'x' and i.id = customers.id`)
+      await run(`delete from customers using imports i where i.name = 'x' and i.id = customers.id`)
       await run('delete from customers')
     })
   })
