@@ -1,6 +1,7 @@
 import type { DataSource, Logger, QueryRunner } from 'typeorm'
 import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
 import { inFlight } from './in-flight.ts'
+import { watchReaders } from './readers.ts'
 
 /** Refuses a statement by throwing. */
 export type StatementReader = (query: string, parameters: readonly unknown[]) => void
@@ -18,14 +19,20 @@ const guards = new WeakMap<DataSource, StatementGuard>()
  */
 export class StatementGuard {
   readonly #readers: StatementReader[] = []
+  /** Query runners that query builders made to read with. */
+  readonly #builders: WeakSet<QueryRunner>
   /** What query runners are about to run and was read: the logger is told of it, and then every subscriber. */
   readonly #read = new WeakMap<QueryRunner, Statement>()
+
+  private constructor(dataSource: DataSource) {
+    this.#builders = watchReaders(dataSource)
+  }
 
   /** The guard of a data source, made and put before its logger at the first call. */
   static of(dataSource: DataSource): StatementGuard {
     const known = guards.get(dataSource)
     if (known !== undefined) return known
-    const guard = new StatementGuard()
+    const guard = new StatementGuard(dataSource)
     let logger = guard.#before(dataSource.logger)
     // By an accessor, because `setOptions` puts another logger in its place.
     Object.defineProperty(dataSource, 'logger', {
@@ -55,7 +62,7 @@ export class StatementGuard {
     } catch (error) {
       if (queryRunner !== undefined) {
         inFlight(queryRunner).undo()
-        releaseUnused(queryRunner)
+        this.#releaseUnused(queryRunner)
       }
       throw error
     }
@@ -66,6 +73,21 @@ export class StatementGuard {
   /** Says that a query runner has run its statement. */
   forget(queryRunner: QueryRunner): void {
     this.#read.delete(queryRunner)
+  }
+
+  /**
+   * Gives back the connection of a query builder whose `stream()` was refused: TypeORM does when a stream ends, and so never
+   * when it did not begin. Runners of transactions and writes are none that query builders read with.
+   */
+  #releaseUnused(queryRunner: QueryRunner): void {
+    const isForReading = () => {
+      const isMade = this.#builders.has(queryRunner) || queryRunner.getReplicationMode() === 'slave'
+      return isMade && !queryRunner.isTransactionActive
+    }
+    if (!isForReading()) return
+    setImmediate(() => {
+      if (!queryRunner.isReleased && isForReading()) queryRunner.release().catch(() => undefined)
+    })
   }
 
   /** The logger, told of the statements that may run. */
@@ -88,16 +110,4 @@ export class StatementGuard {
 function isSame(one: Statement, other: Statement): boolean {
   if (one.query !== other.query || one.parameters.length !== other.parameters.length) return false
   return one.parameters.every((parameter, at) => parameter === other.parameters[at])
-}
-
-/**
- * Gives back the connection of a query builder whose `stream()` was refused: TypeORM does when a stream ends, and so never
- * when it did not begin. Query builders take runners for reading, which those of transactions and writes are not.
- */
-function releaseUnused(queryRunner: QueryRunner): void {
-  const isForReading = () => !queryRunner.isTransactionActive && queryRunner.getReplicationMode() === 'slave'
-  if (!isForReading()) return
-  setImmediate(() => {
-    if (!queryRunner.isReleased && isForReading()) queryRunner.release().catch(() => undefined)
-  })
 }

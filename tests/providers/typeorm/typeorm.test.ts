@@ -307,6 +307,33 @@ function describeOwn(the: () => Case): void {
 
   describeStreams(the)
 
+  test('a refused stream gives its connection back where reads go to the master, and takes none that is not its own', async () => {
+    const { connectionString: url } = postgres.database
+    const { source, close } = await typeormHarness(
+      {
+        type: 'postgres',
+        poolSize: 2,
+        replication: { defaultMode: 'master', master: { url }, slaves: [] },
+        entities: [Customers, Orders],
+      },
+      await the().rooms.open(['acme']),
+    )
+    const own = source.createQueryRunner()
+    try {
+      for (let tries = 0; tries < 4; tries++) {
+        const query = source.manager.createQueryBuilder(Customers, 'c').orderBy('c.name')
+        await expect(query.stream()).rejects.toThrow(refusal(/order/))
+        await expect(own.stream('select * from customers order by name')).rejects.toThrow(refusal(/order/))
+        await new Promise(setImmediate)
+      }
+      expect(own.isReleased).toBe(false)
+      expect(await source.manager.find(Customers)).toEqual([])
+    } finally {
+      await own.release()
+      await close()
+    }
+  })
+
   describe('the logger of the data source', () => {
     class OwnLogger {
       readonly #queries: string[] = []
