@@ -4,21 +4,17 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyStoreFile, fileKeyStore } from '../../providers/file/index.ts'
 import { sampleRecord } from '../../providers/testing/sample-records.ts'
-import { bundle } from '../bundle.ts'
+import { childProgram } from '../child-program.ts'
 
 const RANDOM_KILLS = process.env.STRONGROOM_SLOW === '1' ? 300 : 10
 /** Every step of a commit, in order; `inherit` is there only when a dead holder's lock is taken over. */
 const STEPS = ['claim', 'link', 'write', 'half-written', 'sync', 'rename', 'sync-directory', 'unlock', 'unlocked']
 
-let script: string
+const program = childProgram('tests/crash/file-store-child.ts')
 let path: string
-beforeAll(async () => {
-  script = await bundle('tests/crash/file-store-child.ts')
-})
-afterAll(() => rmSync(join(script, '..'), { recursive: true, force: true }))
 beforeEach(async () => {
   path = join(mkdtempSync(join(tmpdir(), 'strongroom-crash-')), 'keys.store')
   await createKeyStoreFile({ path })
@@ -27,7 +23,9 @@ afterEach(() => rmSync(join(path, '..'), { recursive: true, force: true }))
 
 /** Starts a process that rotates until it dies; resolves once it runs. */
 async function start(dieAt = 'none', times = 1) {
-  const child = spawn(process.execPath, [script, path, dieAt, String(times)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [program.path, path, dieAt, String(times)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const ended = once(child, 'exit').then(([, signal]) => signal)
   await once(child.stdout, 'data')
   return { child, ended }

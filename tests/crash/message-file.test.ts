@@ -7,26 +7,23 @@ import { rawAes } from 'strongroom/raw'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inspectMessage } from '../../src/messages/inspect.ts'
 import { openMessage, sealMessage } from '../../src/messages/message.ts'
-import { bundle } from '../bundle.ts'
+import { childProgram } from '../child-program.ts'
 import { pattern } from '../messages/fixtures.ts'
 
 const kms = rawAes({ namespace: 'tests', name: 'crash', key: new Uint8Array(32).fill(4) })
 const plaintext = pattern(3_000_000)
 const kills = process.env.STRONGROOM_SLOW === '1' ? 60 : 2
 
+const program = childProgram('tests/crash/message-file-writer.ts')
 let home: string
-let script: string
-beforeAll(async () => {
-  script = await bundle('tests/crash/message-file-writer.ts')
+beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'strongroom-crash-'))
 })
-afterAll(() => {
-  for (const folder of [home, join(script, '..')]) rmSync(folder, { recursive: true })
-})
+afterAll(() => rmSync(home, { recursive: true }))
 
 /** Starts the writer, and kills it at a moment of its choosing that we do not know. */
 async function killed(work: string, from: string, to: string, ms: number): Promise<void> {
-  const child: ChildProcess = spawn(process.execPath, [script, work, from, to], {
+  const child: ChildProcess = spawn(process.execPath, [program.path, work, from, to], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise((resolve) => child.once('close', resolve))

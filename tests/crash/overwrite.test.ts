@@ -7,18 +7,15 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { sealFile } from '../../src/messages/file.ts'
 import { openMessage } from '../../src/messages/message.ts'
 import { rewrapFile } from '../../src/messages/rewrap-file.ts'
-import { bundle } from '../bundle.ts'
+import { childProgram } from '../child-program.ts'
 import { testKms } from './overwrite-kms.ts'
 
+const program = childProgram('tests/crash/overwrite-child.ts')
 let home: string
-let script: string
-beforeAll(async () => {
-  script = await bundle('tests/crash/overwrite-child.ts')
+beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'strongroom-crash-'))
 })
-afterAll(() => {
-  for (const folder of [home, join(script, '..')]) rmSync(folder, { recursive: true })
-})
+afterAll(() => rmSync(home, { recursive: true }))
 
 it('a file sealed over one with detached recipients, killed before any step, is the old one with them or the new one', async () => {
   const [input, sealed, beside] = [join(home, 'in'), join(home, 'sealed'), join(home, 'sealed.recipients')]
@@ -29,7 +26,7 @@ it('a file sealed over one with detached recipients, killed before any step, is 
     await sealFile(testKms('old'), input, sealed, quick)
     await rewrapFile(testKms('old'), sealed, { ...quick, detached: true, to: testKms('beside') })
     await writeFile(input, 'new')
-    const { signal, stdout } = spawnSync(process.execPath, [script, input, sealed, String(step)])
+    const { signal, stdout } = spawnSync(process.execPath, [program.path, input, sealed, String(step)])
     const message = await readFile(sealed)
     const recipients = existsSync(beside) ? await readFile(beside) : undefined
     const isNew = await openMessage(testKms('new'), message).then(

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Table } from '../../src/table.ts'
-import { bundle } from '../bundle.ts'
+import { childProgram } from '../child-program.ts'
 import { tableAt } from '../providers/sql/at.ts'
 import type { AppDatabase } from './app-database.ts'
 import { type Customer, createCustomers, customer, decrypted, insertCustomers, plain, type Room } from './customers.ts'
@@ -63,11 +63,11 @@ const CYCLE: readonly (readonly [Step, Mode])[] = SLOW
  */
 export function testCrashes(start: () => Promise<AppDatabase>, often: number): void {
   const KILLS = Number(process.env.STRONGROOM_KILLS ?? (SLOW ? often : 0))
+  const program = childProgram('tests/migration/migrate-child.ts')
   let app: AppDatabase
   let folder: string
   let room: Room
   let table: Table
-  let script: string
   let stop = () => {}
 
   beforeAll(async () => {
@@ -75,7 +75,6 @@ export function testCrashes(start: () => Promise<AppDatabase>, often: number): v
     folder = mkdtempSync(join(tmpdir(), 'strongroom-migration-'))
     room = await createCustomers(app, folder, ROWS)
     table = tableAt(app.url, 'customers')
-    script = await bundle('tests/migration/migrate-child.ts')
   }, 60_000)
   afterAll(async () => {
     stop()
@@ -84,12 +83,11 @@ export function testCrashes(start: () => Promise<AppDatabase>, often: number): v
     await table.close?.()
     await app.stop()
     rmSync(folder, { recursive: true, force: true })
-    rmSync(join(script, '..'), { recursive: true, force: true })
   })
 
   /** One process that makes a step. @returns whether it was killed */
   async function child(step: Step, dieAt = 'none', times = 1): Promise<boolean> {
-    const args = [script, folder, app.url, step, dieAt, String(times)]
+    const args = [program.path, folder, app.url, step, dieAt, String(times)]
     const process_ = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     process_.stdout.on('data', (chunk) => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fileKeyStore } from '../../providers/file/index.ts'
 import { postgresTable } from '../../providers/postgres/index.ts'
 import { census } from '../../src/rotation/census.ts'
-import { bundle } from '../bundle.ts'
+import { childProgram } from '../child-program.ts'
 import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { type Application, killed, type Lane, STEPS, seeded, type Totals, Writer } from './crash-lane.ts'
 import { createNotes, fillNotes, notes } from './crash-notes.ts'
@@ -27,17 +27,15 @@ const atRandom = (times: number) => (SLOW ? times : 0)
 const totals: Totals = { kills: {}, finished: 0, updates: 0, inserts: 0, deletes: 0 }
 let database: TestDatabase
 let pool: pg.Pool
-let script: string
+const program = childProgram('tests/rotation/crash-child.ts')
 
 beforeAll(async () => {
   database = await createDatabase()
   pool = new pg.Pool({ connectionString: database.connectionString })
-  script = await bundle('tests/rotation/crash-child.ts')
 })
 afterAll(async () => {
   await pool.end()
   await database.drop()
-  rmSync(join(script, '..'), { recursive: true, force: true })
   const kills = Object.values(totals.kills).reduce((sum, times) => sum + times, 0)
   console.info(`seed ${SEED}: ${kills} kills, ${JSON.stringify(totals)}`)
   if (SLOW) expect(kills).toBeGreaterThanOrEqual(KILLS_OF_A_ROUND * ROUNDS)
@@ -124,7 +122,14 @@ async function withLane(name: string, work: (lane: Lane) => Promise<void>): Prom
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-crash-'))
   await pool.query(`create schema lane_${name}`)
   const table = `lane_${name}.${name}`
-  const lane = { script, folder, connectionString: database.connectionString, table, random: seeded(SEED), totals }
+  const lane = {
+    script: program.path,
+    folder,
+    connectionString: database.connectionString,
+    table,
+    random: seeded(SEED),
+    totals,
+  }
   try {
     await work(lane)
   } finally {

@@ -12,7 +12,7 @@ import { defineRecord } from '../../src/records/schema.ts'
 import { finality, type ShredReceipt, shred } from '../../src/rotation/shred.ts'
 import { openStrongroom } from '../../src/strongroom.ts'
 import type { Table } from '../../src/table.ts'
-import { bundle } from '../bundle.ts'
+import { childProgram } from '../child-program.ts'
 import { capture } from '../cli/capture.ts'
 import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { type Clinic, configurePatients, createPatients, patient } from './patients.ts'
@@ -20,11 +20,11 @@ import { type Clinic, configurePatients, createPatients, patient } from './patie
 const SLOW = process.env.STRONGROOM_SLOW === '1'
 const COUNT = 40
 const DAY_MS = 86_400_000
+const program = childProgram('tests/rotation/shred-child.ts')
 let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Clinic
-let script: string
 let config: ReturnType<typeof configurePatients>
 
 beforeAll(async () => {
@@ -33,7 +33,6 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-shred-'))
   room = await createPatients(pool, folder, database.connectionString, COUNT)
   config = configurePatients(folder, database.connectionString)
-  script = await bundle('tests/rotation/shred-child.ts')
   writeFileSync(
     join(folder, 'strongroom.config.ts'),
     `import { defineRecord, defineStrongroom, text } from 'strongroom'
@@ -67,7 +66,6 @@ afterAll(async () => {
   await pool.end()
   await database.drop()
   rmSync(folder, { recursive: true, force: true })
-  rmSync(join(script, '..'), { recursive: true, force: true })
 })
 
 const scopeOf = (id: number) => ({ tenant: patient(id).clinic, subject: String(id) })
@@ -229,7 +227,7 @@ test('rows that others fill again and again are named, and the erasure is not fi
 describe('a process that is killed while it shreds', () => {
   async function shredIn(id: number, dieAt: number) {
     const trace = join(folder, `trace-${id}-${dieAt}`)
-    const args = [script, folder, database.connectionString, String(id), String(dieAt), trace]
+    const args = [program.path, folder, database.connectionString, String(id), String(dieAt), trace]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     child.stdout.on('data', (chunk) => {

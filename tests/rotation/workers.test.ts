@@ -15,30 +15,28 @@ import { reencryptTable } from '../../src/rotation/reencrypt.ts'
 import { reencryptOnWorkers } from '../../src/rotation/reencrypt-on-workers.ts'
 import { workOnRanges } from '../../src/rotation/worker.ts'
 import type { Table } from '../../src/table.ts'
-import { bundle } from '../bundle.ts'
+import { childProgram } from '../child-program.ts'
 import { createDatabase, type TestDatabase } from '../fixtures/postgres-database.ts'
 import { createPeople, people, person, type Room } from './people.ts'
 
 const ROWS = 480
 const STALE_MS = 1000
 
+const program = childProgram('tests/rotation/worker-child.ts')
 let database: TestDatabase
 let pool: pg.Pool
 let folder: string
 let room: Room
 let table: Table
-let script: string
 const workers = new Set<ChildProcess>()
 
 beforeAll(async () => {
   database = await createDatabase()
   pool = new pg.Pool({ connectionString: database.connectionString })
-  script = await bundle('tests/rotation/worker-child.ts')
 })
 afterAll(async () => {
   await pool.end()
   await database.drop()
-  rmSync(join(script, '..'), { recursive: true, force: true })
 })
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-workers-'))
@@ -54,7 +52,7 @@ afterEach(async () => {
 
 /** @param rowsPerSecond so slow that a kill finds it in the middle of a range */
 function startWorker(rowsPerSecond = 100_000) {
-  const args = [script, folder, database.connectionString, String(rowsPerSecond)]
+  const args = [program.path, folder, database.connectionString, String(rowsPerSecond)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   workers.add(child)
   const said: string[] = []

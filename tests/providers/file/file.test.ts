@@ -14,14 +14,14 @@ import {
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { createKeyStoreFile, fileKeyStore } from '../../../providers/file/index.ts'
 import { thisProcess } from '../../../providers/file/process-identity.ts'
 import { encodeStore } from '../../../providers/file/store-file.ts'
 import { keyStoreConformance } from '../../../providers/testing/index.ts'
 import { nextRevision, sampleEntry, sampleRecord } from '../../../providers/testing/sample-records.ts'
 import type { KeyStore } from '../../../src/key-store.ts'
-import { bundle } from '../../bundle.ts'
+import { childProgram } from '../../child-program.ts'
 
 const run = promisify(execFile)
 const LARGE = process.env.STRONGROOM_SLOW === '1' ? 100_000 : 20_000
@@ -250,15 +250,11 @@ describe('the lock', () => {
 })
 
 describe('several processes', () => {
-  let script: string
-  beforeAll(async () => {
-    script = await bundle('tests/providers/file/writer.ts')
-  })
-  afterAll(() => rmSync(join(script, '..'), { recursive: true, force: true }))
+  const program = childProgram('tests/providers/file/writer.ts')
 
   test('that write at once lose nothing: 4 writers, 50 commits each', async () => {
     const path = await made()
-    await Promise.all([1, 2, 3, 4].map((writer) => run(process.execPath, [script, path, String(writer), '50'])))
+    await Promise.all([1, 2, 3, 4].map((writer) => run(process.execPath, [program.path, path, String(writer), '50'])))
     const store = open(path)
     const records = await store.list({ limit: 1000 })
     expect(new Set(records.map((record) => record.scope)).size).toBe(200)
