@@ -1,4 +1,5 @@
 import { assertArray, assertObject, assertWhole } from '../../src/bytes.ts'
+import { checkedTable } from '../../src/checked-table.ts'
 import { ClosedError, TableError } from '../../src/errors.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
@@ -85,7 +86,7 @@ export function mysqlTable(options: MysqlTableOptions): Table {
     return Math.max(...(await Promise.all(pools.map(({ pool }) => lagOf(pool, place)))))
   }
 
-  return {
+  return checkedTable({
     name: place,
     describe: () =>
       within(async (session): Promise<TableDescription> => {
@@ -140,7 +141,7 @@ export function mysqlTable(options: MysqlTableOptions): Table {
       const all = [await connected?.catch(() => undefined), ...((await watched?.catch(() => undefined)) ?? [])]
       for (const one of all) await one?.close()
     },
-  }
+  })
 }
 
 /** A census reads a whole table, and an index takes as long to make. */

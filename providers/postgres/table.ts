@@ -1,4 +1,5 @@
 import { assertObject, assertWhole } from '../../src/bytes.ts'
+import { checkedTable } from '../../src/checked-table.ts'
 import { ClosedError, TableError } from '../../src/errors.ts'
 import { codeOf } from '../../src/sql/faults.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
@@ -69,7 +70,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
     })
   }
 
-  return {
+  return checkedTable({
     name: place,
     describe: () =>
       call(async (pool): Promise<TableDescription> => {
@@ -136,7 +137,7 @@ export function postgresTable(options: PostgresTableOptions): Table {
       closed = true
       await (await connected?.catch(() => undefined))?.close()
     },
-  }
+  })
 }
 
 /** Invalid text, or out of range, for a type. */

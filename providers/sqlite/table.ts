@@ -1,4 +1,5 @@
 import { assertObject, assertWhole } from '../../src/bytes.ts'
+import { checkedTable } from '../../src/checked-table.ts'
 import { ClosedError } from '../../src/errors.ts'
 import { splitsSql } from '../../src/sql/key-columns.ts'
 import { splitRows } from '../../src/sql/table-checks.ts'
@@ -84,7 +85,7 @@ export function sqliteTable(options: SqliteTableOptions): Table {
     assertOneDifference(shown, before, shapeOf(database, shown))
   }
 
-  return {
+  return checkedTable({
     name: place,
     describe: () =>
       transact('read', (database): TableDescription => {
@@ -134,7 +135,7 @@ export function sqliteTable(options: SqliteTableOptions): Table {
       const own = await opened?.catch(() => undefined)
       own?.close()
     },
-  }
+  })
 }
 
 function runOne(database: SqliteDatabase, statement: string): void {

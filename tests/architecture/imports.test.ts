@@ -27,6 +27,7 @@ const ORDER = [
   'job-queue.ts',
   'table.ts',
   'table-shape.ts',
+  'checked-table.ts',
   'sql',
   'events.ts',
   'keys',
