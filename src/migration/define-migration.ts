@@ -43,8 +43,8 @@ export interface Migration {
 export function assertMigration(migration: unknown): asserts migration is Migration {
   assertObject(migration, 'a migration')
   const { record, columns } = migration as Migration
-  assertObject(columns, 'the columns of a migration')
   assertRecord(record)
+  defineMigration(record, { columns: columns as Readonly<Record<string, never>> })
 }
 
 /**

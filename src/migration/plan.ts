@@ -1,8 +1,8 @@
-import { assertMethods } from '../bytes.ts'
 import type { Table, TableIndex } from '../table.ts'
+import { assertTable } from '../table-shape.ts'
 import { assertMigration, type Migration } from './define-migration.ts'
 import { findColumn, indexName, layoutOf, tagWidth } from './layout.ts'
-import { type SampleOptions, type SampleReport, sampleRows } from './sample.ts'
+import { assertSampleOptions, type SampleOptions, type SampleReport, sampleRows } from './sample.ts'
 import { looksSwitched, type MigrationState, migrationState } from './state.ts'
 import { type StepSql, stepsSql } from './steps-sql.ts'
 import { columnsToAdd } from './table-changes.ts'
@@ -70,8 +70,9 @@ export async function planMigration(
   migration: Migration,
   options: SampleOptions = { rows: SAMPLE },
 ): Promise<MigrationPlan> {
-  assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
+  assertTable(table)
   assertMigration(migration)
+  assertSampleOptions(options)
   const described = await table.describe()
   const state = await migrationState(table, migration.record.name)
   const swapped = looksSwitched(migration, described, state)

@@ -1,3 +1,4 @@
+import { assertCallback, assertObject, assertSignal, assertWhole } from '../bytes.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { Xaes256Gcm } from '../crypto/xaes.ts'
 import { FIELD_OVERHEAD, TEXT_PREFIX_BYTES } from '../format/field.ts'
@@ -38,13 +39,23 @@ export interface SampleOptions {
 
 const MAX_ASIDE = 1000
 
+/** Refuses options of another kind. @throws InvalidInputError */
+export function assertSampleOptions(options: SampleOptions): void {
+  assertObject(options, 'the options')
+  if (options.rows !== undefined) assertWhole(options.rows, 'rows', 0, Number.MAX_SAFE_INTEGER)
+  if (options.batch !== undefined) assertWhole(options.batch, 'batch', 1, 10_000)
+  assertSignal(options.signal)
+  assertCallback(options.onRows, 'onRows')
+}
+
 /** Reads rows of a table that is to be migrated, and encrypts their values into the void. Needs no key, and changes nothing. */
 export async function sampleRows(
   table: Table,
   layout: Layout,
   described: TableDescription,
-  { rows: wanted = Number.POSITIVE_INFINITY, batch = 500, signal, onRows }: SampleOptions = {},
+  options: SampleOptions = {},
 ): Promise<SampleReport> {
+  const { rows: wanted = Number.POSITIVE_INFINITY, batch = 500, signal, onRows } = options
   const cipher = new Xaes256Gcm(randomBytes(32))
   const isBytes = (name: string) => findColumn(described, name)?.holds === 'bytes'
   const olds = layout.columns.map(({ old }) => old)

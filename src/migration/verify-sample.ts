@@ -1,3 +1,4 @@
+import { assertSignal, assertWhole } from '../bytes.ts'
 import type { RowKey } from '../row-key.ts'
 import { compareRows } from './compare.ts'
 import { layoutOf } from './layout.ts'
@@ -32,6 +33,8 @@ export async function verifySample(
   signal?: AbortSignal,
 ): Promise<VerifiedSample> {
   assertParts(parts)
+  assertWhole(wanted, 'rows', 1, Number.MAX_SAFE_INTEGER)
+  assertSignal(signal)
   const { cipher, table, migration } = parts
   const state = await migrationState(table, migration.record.name)
   if (!['backfill', 'index', 'switch', 'catch-up', 'rollback', 'follow', 'rolled-back'].includes(state.phase))

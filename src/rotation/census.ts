@@ -1,4 +1,4 @@
-import { assertMethods, assertObject } from '../bytes.ts'
+import { assertDate, assertMethods, assertObject, assertText } from '../bytes.ts'
 import { FIELD_FORMAT, HEADER_LENGTH, keyIdOfHead, TEXT_HEAD_LENGTH, TEXT_PREFIX } from '../format/field.ts'
 import type { KeyState, KeyStore } from '../key-store.ts'
 import { indexVersion } from '../keys/index-key.ts'
@@ -67,6 +67,8 @@ export async function census(schema: AnyRecord, table: Table, options: CensusOpt
   assertMethods(table, ['describe', 'page', 'write', 'countHeads'], 'table')
   assertObject(options, 'the options')
   assertMethods(options.store, ['get', 'findActive'], 'store')
+  assertText(options.app, 'app')
+  assertDate(options.now, 'now')
   const { columns, indexes, name } = compileRecord(schema)
   const { app, store, now = new Date() } = options
   const { tenant } = schema.options

@@ -14,6 +14,8 @@ export function assertDays(option: string, days: number | undefined): void {
 /** Refuses what does not say how long backups are kept. @throws InvalidInputError, ConfigError */
 export function assertBackups(backups: BackupPolicy | undefined): void {
   assertOptions(backups, 'backups')
-  assertDays('backups.keepDays', backups?.keepDays)
-  assertDays('backups.keyStoreKeepDays', backups?.keyStoreKeepDays)
+  if (backups === undefined) return
+  if (backups.keepDays === undefined) throw new ConfigError('backups must say how many days they are kept: keepDays')
+  assertDays('backups.keepDays', backups.keepDays)
+  assertDays('backups.keyStoreKeepDays', backups.keyStoreKeepDays)
 }

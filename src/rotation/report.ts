@@ -1,4 +1,4 @@
-import { assertMethods, assertObject } from '../bytes.ts'
+import { assertMethods } from '../bytes.ts'
 import type { JobKind, JobState } from '../job.ts'
 import type { KeyPurpose, KeyState, KeyStore } from '../key-store.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
@@ -6,6 +6,7 @@ import type { Proved } from '../keys/report-proof.ts'
 import type { AnyRecord } from '../records/record-types.ts'
 import type { Table } from '../table.ts'
 import { type Census, census } from './census.ts'
+import { assertParts } from './parts.ts'
 
 /** What a rotation report needs of a configuration. */
 export interface ReportParts {
@@ -47,7 +48,7 @@ const STALE_MS = 60_000
  * @throws KeyRecordError, KeyStoreError, KmsError, TableError (`ERR_TABLE`)
  */
 export async function rotationReport(parts: ReportParts, keys: KeyManager): Promise<Proved<RotationReport>> {
-  assertObject(parts, 'the parts of a report')
+  assertParts(parts)
   assertMethods(keys, ['list', 'proveReport'], 'keys')
   const { name, store, records = {}, tables = {} } = parts
   const at = new Date()

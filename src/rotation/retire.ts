@@ -5,14 +5,16 @@ import {
   assertMethods,
   assertObject,
   assertText,
+  describe,
 } from '../bytes.ts'
 import { InvalidInputError, KeyStateError } from '../errors.ts'
 import type { KeyPurpose, KeyState } from '../key-store.ts'
 import type { KeyInfo } from '../keys/key-info.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import { assertKeyring } from '../keys/keyring-bounds.ts'
-import { assertBackups, assertDays } from './days.ts'
+import { assertDays } from './days.ts'
 import type { KeyRows } from './key-rows.ts'
+import { assertParts } from './parts.ts'
 import {
   checkAttempts,
   checkBackups,
@@ -81,10 +83,9 @@ export async function retireVerdict(
   id: string,
   options: RetireOptions = {},
 ): Promise<RetireVerdict> {
-  assertObject(parts, 'the parts')
-  for (const name of ['records', 'tables', 'keyring', 'backups'] as const) assertBag(parts[name], name)
+  assertParts(parts)
+  assertBag(parts.keyring, 'keyring')
   assertKeyring(parts.keyring ?? {})
-  assertBackups(parts.backups)
   assertDays('quarantineDays', parts.quarantineDays)
   assertMethods(keys, ['get', 'list', 'retire', 'destroy'], 'keys')
   assertObject(options, 'the options')
@@ -134,6 +135,9 @@ export async function retireKey(
   step: 'retire' | 'destroy',
   options: RetireOptions = {},
 ): Promise<{ readonly verdict: RetireVerdict; readonly key: KeyInfo }> {
+  if (step !== 'retire' && step !== 'destroy') {
+    throw new InvalidInputError(`step must be retire or destroy, received ${describe(step)}`)
+  }
   const verdict = await retireVerdict(parts, keys, id, options)
   if (!verdict.allowed || verdict.step !== step) throw new KeyStateError(id, verdict.state, step, why(verdict, step))
   const reason = auditedReason(verdict, options.reason)

@@ -1,14 +1,15 @@
-import { assertArray, assertDate, assertMethods, assertObject, assertOptions } from '../bytes.ts'
+import { assertDate, assertMethods, assertObject } from '../bytes.ts'
 import type { ShredLedger } from '../key-store.ts'
 import type { KeyManager } from '../keys/key-manager.ts'
 import type { Proved } from '../keys/report-proof.ts'
 import { canonicalScope, describeScope, encodeScope, type KeyScope } from '../keys/scope.ts'
 import type { ShreddedKey } from '../keys/shred-keys.ts'
 import type { AnyRecord } from '../records/record-types.ts'
-import { assertRecord } from '../records/schema.ts'
 import type { Table } from '../table.ts'
 import { type ClearedTable, clearTags, hasRowsOf } from './clear-tags.ts'
 import { assertBackups } from './days.ts'
+import { assertErased } from './erased.ts'
+import { assertParts } from './parts.ts'
 import type { BackupPolicy } from './retire-checks.ts'
 
 /** What shredding needs of a configuration. */
@@ -140,8 +141,8 @@ export function finality(
   assertObject(receipt, 'the receipt')
   assertBackups(backups)
   assertDate(now ?? null, 'now')
+  assertErased(receipt)
   const { scope, keys, tables, unseen } = receipt
-  for (const [name, list] of Object.entries({ keys, tables, unseen })) assertArray(list, name)
   const open = unfinished(tables, unseen)
   if (keys.length === 0 && scope !== EXPIRED && scope !== LEDGER) {
     open.unshift('no key of this scope was found: nothing was erased')
@@ -230,9 +231,7 @@ async function receipt(
 
 /** Before a key is destroyed: what fails behind that leaves nobody a receipt. */
 function assertArguments(parts: ShredParts, keys: KeyManager, options: ShredOptions): void {
-  assertObject(parts, 'the parts')
-  for (const name of ['records', 'tables', 'backups'] as const) assertOptions(parts[name], name)
-  for (const record of Object.values(parts.records ?? {})) assertRecord(record)
+  assertParts(parts)
   assertMethods(keys, ['shred', 'shredExpired', 'replayShreds', 'proveReport'], 'keys')
   assertObject(options, 'the options')
   assertDate(options.now, 'now')

@@ -1,11 +1,12 @@
 import { assertCallback, assertMethods, assertObject } from '../bytes.ts'
 import { InvalidInputError, SystemicFailureError } from '../errors.ts'
 import type { Job } from '../job.ts'
-import type { JobQueue, RangeTask } from '../job-queue.ts'
+import { type JobQueue, parseRangeTask, type RangeTask } from '../job-queue.ts'
 import { assertAllowed } from '../keys/states.ts'
 import type { RecordCipher } from '../records/record-cipher.ts'
 import type { AnyRecord } from '../records/record-types.ts'
 import type { Table } from '../table.ts'
+import { assertTables } from '../table-shape.ts'
 import { jobSettings } from './job-options.ts'
 import { unfinishedRanges } from './ranges.ts'
 import { type ReencryptOptions, reencryptTable } from './reencrypt.ts'
@@ -51,6 +52,7 @@ export async function workOnRanges(
 ): Promise<void> {
   assertObject(room, 'room')
   assertObject(tables, 'tables')
+  assertTables(tables)
   assertMethods(queue, ['send', 'work'], 'queue')
   assertObject(workerOptions, 'the options')
   const { signal, onRange, ...options } = workerOptions
@@ -79,9 +81,12 @@ export async function workOnRanges(
 async function workOnRange(
   room: WorkerRoom,
   tables: Readonly<Record<string, Table | undefined>>,
-  { jobId, kind, record }: RangeTask,
+  task: RangeTask,
   options: ReencryptOptions,
 ): Promise<{ job: Job; report: JobReport } | undefined> {
+  const known = parseRangeTask(task)
+  if (known === undefined) throw new InvalidInputError('the queue handed out what is no range of a table')
+  const { jobId, kind, record } = known
   const [name, cipher] = Object.entries(room.records).find(([, { schema }]) => schema.name === record) ?? []
   const table = name !== undefined && Object.hasOwn(tables, name) ? tables[name] : undefined
   if (cipher === undefined || table === undefined)

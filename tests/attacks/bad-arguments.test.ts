@@ -47,6 +47,7 @@ const gcpKey = 'projects/p/locations/global/keyRings/r/cryptoKeys/k'
 const vault = { address: 'https://vault.example.com', key: 'k', auth: { token: 't' } }
 const appRole = { roleId: 'r', secretId: 's', mount: 'approle' }
 const hsm = { token: 't', key: { label: 'k' }, pin: '1' }
+const receipt = { scope: 's', keys: [], tables: [], unseen: [] }
 const jobs = { create() {}, start() {}, write() {}, list: async () => [] }
 const table = { describe() {}, page() {}, write() {}, countHeads() {}, jobs } as unknown as api.Table
 const cipher = { reencryptSettled() {} } as unknown as api.RecordCipher<api.AnyRecord>
@@ -564,6 +565,72 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
     async (bad) =>
       room.keys.verifyReport({ ...(await room.keys.proveReport({ kind: 'k', store: 'tests' })), rows: bad }),
   ],
+  'now of census': [
+    [null, 5, 'x', new Date(Number.NaN)],
+    (bad) => api.census(people, table, { app: 'x', store: memoryKeyStore(), now: bad }),
+  ],
+  'tables of shred, before a key is destroyed': [
+    [null, 5, { people: null }, { people: {} }, { people: { ...table, jobs: {} } }],
+    (bad) => api.shred({ ...config(), records: { people }, tables: bad }, untouchable(), { tenant: 'acme' }),
+  ],
+  'tables of retireVerdict': [[null, { people: null }, { people: {} }], (bad) => verdict({ tables: bad })],
+  'records of retireVerdict': [[null, { people: null }, { people: {} }], (bad) => verdict({ records: bad })],
+  'tables of rotationReport': [
+    [null, 5, { people: null }, { people: {} }],
+    (bad) => api.rotationReport({ ...config(), records: { people }, tables: bad }, room.keys),
+  ],
+  'records of rotationReport': [
+    [null, 5, { people: null }, { people: {} }],
+    (bad) => api.rotationReport({ ...config(), records: bad }, room.keys),
+  ],
+  'backups of a configuration': [
+    [null, 5, {}, { keyStoreKeepDays: 5 }],
+    (bad) => api.defineStrongroom({ ...config(), backups: bad }),
+  ],
+  'step of retireKey': [
+    [undefined, null, 5, Symbol('s'), ['retire'], 'suspend'],
+    (bad) => api.retireKey(config(), room.keys, '0'.repeat(32), bad),
+  ],
+  'receipt of finality': [
+    [
+      ...[undefined, 5].map((scope) => ({ ...receipt, scope })),
+      ...[null, [null], [{}], [{ destroyedAt: 5 }]].map((keys) => ({ ...receipt, keys })),
+      ...[null, [null], [{}], [{ rows: 1, readable: '1', left: 0, kept: [] }]].map((tables) => ({
+        ...receipt,
+        tables,
+      })),
+      ...[null, [null], [5]].map((unseen) => ({ ...receipt, unseen })),
+    ],
+    (bad) => api.finality(bad, undefined, new Date()),
+  ],
+  'tables of workOnRanges': [
+    [null, 5, { people: null }, { people: {} }],
+    (bad) => api.workOnRanges(room, bad, queue, { signal: new AbortController().signal }),
+  ],
+  'what a queue hands to workOnRanges': [
+    [undefined, null, 5, {}, { jobId: 'j', kind: 'reencrypt', record: Symbol('s') }],
+    (bad) => {
+      const handing = { ...queue, work: (handle: (task: Bad) => Promise<void>) => handle(bad) }
+      return api.workOnRanges(room, {}, handing as never, { signal: new AbortController().signal })
+    },
+  ],
+  'options of planMigration': [
+    [
+      ...notObjects,
+      ...[null, '5', -1, 1.5, Number.NaN, 5n].flatMap((number) => [{ rows: number }, { batch: number }]),
+      { signal: 5 },
+      { onRows: 5 },
+    ],
+    (bad) => api.planMigration(table, migrationParts().migration, bad),
+  ],
+  'columns of a migration': [
+    [null, 5, {}, { email: null }, { email: {} }, { other: { from: 'x' } }],
+    (bad) => api.planMigration(table, { ...migrationParts().migration, columns: bad }),
+  ],
+  'rows of verifySample': [
+    [undefined, null, '5', 0, -1, 1.5, Number.NaN],
+    (bad) => api.verifySample(migrationParts(), bad),
+  ],
   'name of wordList': [[null, 5, {}, '\ud800'], (bad) => api.wordList([], bad)],
   'now of calibrateArgon2id': [[null, 5, 'x', {}], (bad) => api.calibrateArgon2id({}, bad)],
   'serialize of laravelFormat': [
@@ -762,6 +829,104 @@ describe('a provider of keys', () => {
   )
 })
 
+describe('a table, called directly', () => {
+  const texts = [undefined, ...notLists, [5], [null], ['\ud800'], Array(1)]
+  const counts = [undefined, null, '5', 5n, -1, 1.5, Number.NaN, {}]
+  const bad = (whole: object, properties: Record<string, readonly unknown[]>) =>
+    Object.entries(properties).flatMap(([name, wrong]) => wrong.map((value) => ({ ...whole, [name]: value })))
+  const objects = [undefined, ...notObjects, {}]
+  const counted = { rows: 0, written: 0, changed: 0, failed: 0 }
+  const progress = { after: null, pass: 1, counts: counted, aside: [] }
+  const guard = { name: 'g', watched: [{ source: 'a', derived: ['b'] }] }
+  const rename = { kind: 'rename', columns: [{ from: 'a', to: 'b' }], guard }
+  const pages = bad(
+    { columns: ['a'], limit: 5 },
+    { columns: texts, texts: texts.slice(1), after: texts.slice(1), limit: counts },
+  )
+  const equals = [null, 5, [], { a: 5 }].map((value) => ({ columns: ['a'], limit: 5, equals: value }))
+  const changes = bad(
+    { key: ['1'], expected: {}, set: { a: 1 } },
+    {
+      key: texts,
+      expected: [...objects.slice(0, -1), { a: undefined }],
+      expectedTexts: [null, { a: 5 }],
+      set: [null, { a: Symbol('s') }],
+    },
+  )
+  const writes = bad(
+    { id: 'j', token: 1, progress },
+    {
+      id: [undefined, null, 5, ''],
+      token: counts,
+      state: [null, 'x'],
+      phase: [null, 5],
+      progress: [...objects, { ...progress, counts: {} }, { ...progress, aside: [5] }],
+    },
+  )
+  const heads = bad(
+    { column: 'a', prefix: 'x', length: 5 },
+    {
+      column: [undefined, null, 5, ''],
+      prefix: [undefined, null, 5, '\ud800', []],
+      length: [...counts, 65],
+      by: [null, 5, ''],
+    },
+  )
+  const altered = [
+    ...objects,
+    ...[
+      'add-column',
+      'drop-column',
+      'allow-null',
+      'refuse-null',
+      'add-index',
+      'drop-index',
+      'guard',
+      'unguard',
+      'rename',
+      'toString',
+      5,
+    ].map((kind) => ({ kind })),
+    ...bad(
+      { kind: 'add-column', column: 'a', holds: 'text' },
+      { column: [null, 5, 'a\0b'], holds: [null, 'other'], width: counts.slice(1), type: [null, ''] },
+    ),
+    ...bad(rename, {
+      columns: [null, [null], [{ from: 'a' }]],
+      guard: [null, {}, { name: 'g', watched: [{ source: 'a' }] }],
+    }),
+  ]
+  const starts = bad(
+    { kind: 'migrate', record: 'r', phase: 'p', staleMs: 5 },
+    { kind: [undefined, 'x'], record: [null, 5], phase: [5], from: [5, [5]], until: ['x'], staleMs: counts },
+  )
+  const tables = [
+    sqlite.sqliteTable({ database: { prepare: touched, exec: touched } as never, table: 't' }),
+    postgres.postgresTable({ pool: { connect: touched, query: touched } as never, table: 't' }),
+    mysql.mysqlTable({ pool: { getConnection: touched } as never, table: 't' }),
+  ]
+
+  test.each(tables.map((table) => [table.name, table] as const))(
+    '%s refuses what is no page, change, count, statement and job before the database is asked',
+    async (_, { page, write, countHeads, splits, changeSql, run, jobs }) => {
+      const calls = [
+        ...[...objects, ...pages, ...equals].map((query) => () => page(query as Bad)),
+        ...[undefined, ...notLists, [null], Array(1), ...changes.map((change) => [change])].map(
+          (list) => () => write(list as Bad),
+        ),
+        ...[null, ...writes].flatMap((job) => [() => write([], job as Bad), () => jobs.write(job as Bad)]),
+        ...[...objects, ...heads].map((query) => () => countHeads(query as Bad)),
+        ...[...counts, 0, 10_001].map((parts) => () => splits(parts as Bad)),
+        ...altered.map((change) => () => changeSql(change as Bad)),
+        ...[...texts, ['']].map((statements) => () => run(statements as Bad)),
+        ...[...objects, ...starts].map((start) => () => jobs.start(start as Bad)),
+        ...[...objects, { limit: 5, staleMs: 5, record: 5 }].map((query) => () => jobs.list(query as Bad)),
+      ]
+      for (const call of calls) await expect(call(), String(call)).rejects.toThrow(api.InvalidInputError)
+    },
+  )
+})
+
 describe('a store of keys, called directly', () => {
   const put = { record: sampleRecord(), replaces: null }
   const entry = sampleEntry(1)
@@ -863,7 +1028,6 @@ test('what is no text is a password hash of no other system, and throws nothing'
   }
 })
 
-const receipt = { scope: 's', keys: [], tables: [], unseen: [] }
 const cloakKey = `k1.aesgcm256.${btoa('k'.repeat(32)).replaceAll('+', '-').replaceAll('/', '_')}`
 function oldFormat() {
   return api.laravelFormat({ keys: [`base64:${btoa('k'.repeat(32))}`] })
@@ -882,6 +1046,10 @@ function compound(index: object) {
 async function readFrom(position: number, length: number) {
   const source = await api.fileSource('package.json')
   return source.read(position, length).finally(() => source.close())
+}
+/** Keys that nothing may be done to. */
+function untouchable(): never {
+  return new Proxy({}, { get: () => touched }) as never
 }
 /** Stands for what must not be reached. */
 function touched(): never {
