@@ -58,22 +58,16 @@ async function fill(pool: Pool, count: number): Promise<void> {
     insert into patients select n, 'Patient.' || n || '@example.com', null, 'note ' || n from generate_series(1, ${count}) as n`)
 }
 
-async function encryptLive({ count, stage, config, table, room, pool, start }: Clinic): Promise<void> {
+async function encryptLive(clinic: Clinic): Promise<void> {
+  const { count, stage, config, table, room, pool } = clinic
   stage.step('Encrypt a second table while an application writes it, and kill the job')
   const before = await census(room.records.patients.schema, table, { app: config.name, store: config.store })
   const writer = startWriter(room, pool, count)
-  const first = start()
-  const ended = once(first, 'exit')
-  const done = async () => (await table.jobs.list({ limit: 1, staleMs: 1000 }))[0]?.progress.counts.written ?? 0
-  while (first.exitCode === null && (await done()) < count / 4) await sleep(20)
-  first.kill('SIGKILL')
-  await ended
-  const atKill = await done()
-  const killed = first.signalCode === 'SIGKILL' && atKill < count
-  stage.promise(`the job was killed with SIGKILL after ${atKill.toLocaleString('en')} rows`, killed)
-  await sleep(1100) // so long it is silent before another one may take it over
-  const [code] = (await once(start(), 'exit')) as [number | null]
-  stage.promise('started again it went on behind them, to the end', code === 0)
+  try {
+    await killJob(clinic)
+  } finally {
+    await writer.stop()
+  }
   const expected = await writer.stop()
   const after = await census(room.records.patients.schema, table, { app: config.name, store: config.store })
   stage.table(
@@ -87,6 +81,22 @@ async function encryptLive({ count, stage, config, table, room, pool, start }: C
     `${expected.size.toLocaleString('en')} rows that the application wrote meanwhile hold what it wrote, the others what they held`,
     wrong.length === 0 && rows.length >= count,
   )
+}
+
+/** Kills the job on its way, and has another process end it. */
+async function killJob({ count, stage, table, start }: Clinic): Promise<void> {
+  const first = start()
+  const ended = once(first, 'exit')
+  const done = async () => (await table.jobs.list({ limit: 1, staleMs: 1000 }))[0]?.progress.counts.written ?? 0
+  while (first.exitCode === null && (await done()) < count / 4) await sleep(20)
+  first.kill('SIGKILL')
+  await ended
+  const atKill = await done()
+  const killed = first.signalCode === 'SIGKILL' && atKill < count
+  stage.promise(`the job was killed with SIGKILL after ${atKill.toLocaleString('en')} rows`, killed)
+  await sleep(1100) // so long it is silent before another one may take it over
+  const [code] = (await once(start(), 'exit')) as [number | null]
+  stage.promise('started again it went on behind them, to the end', code === 0)
 }
 
 /** The application: it writes encrypted values, never waits for the job, and remembers what it wrote. */
