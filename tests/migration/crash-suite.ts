@@ -36,24 +36,18 @@ type Step = 'run' | 'verify' | 'switch' | 'rollback' | 'clean'
 type Mode = 'old' | 'both' | 'new'
 
 /** All of a life: forward and back before and behind `clean`, each time with the application that belongs there. */
-const CYCLE: readonly (readonly [Step, Mode])[] = SLOW
-  ? [
-      ['run', 'old'],
-      ['verify', 'both'],
-      ['switch', 'both'],
-      ['rollback', 'new'],
-      ['rollback', 'old'],
-      ['run', 'old'],
-      ['switch', 'both'],
-      ['clean', 'new'],
-      ['rollback', 'new'],
-      ['clean', 'old'],
-    ]
-  : [
-      ['run', 'old'],
-      ['switch', 'both'],
-      ['clean', 'new'],
-    ]
+const CYCLE: readonly (readonly [Step, Mode])[] = [
+  ['run', 'old'],
+  ['verify', 'both'],
+  ['switch', 'both'],
+  ['rollback', 'new'],
+  ['rollback', 'old'],
+  ['run', 'old'],
+  ['switch', 'both'],
+  ['clean', 'new'],
+  ['rollback', 'new'],
+  ['clean', 'old'],
+]
 
 /**
  * Whatever is killed in a migration, and whenever, nothing is lost: in any database.
