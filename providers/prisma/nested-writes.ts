@@ -1,5 +1,5 @@
 import { type Model, own, type Values } from './models.ts'
-import { isObject, refuse } from './refusals.ts'
+import { isObject, isSkip, refuse } from './refusals.ts'
 import type { PrismaRelation } from './relations.ts'
 import { demanded, rewriteWhere, withTenant } from './where.ts'
 import { createData, type NestedWrite, updateData, type Writes } from './writes.ts'
@@ -17,6 +17,8 @@ interface Nested {
   readonly relation: PrismaRelation
   /** Columns of the other model that Prisma fills from this row. */
   readonly known: Values
+  /** What is known of a row of the other model that this one leads to already. */
+  readonly held: Values
   readonly isUpdate: boolean
 }
 
@@ -29,12 +31,16 @@ export const rewriteRelation: NestedWrite = async (writes, { model, row, out, is
   for (const [theirs, ours] of Object.entries(relation.there ?? {})) {
     if (row[ours] !== undefined) known[theirs] = row[ours]
   }
-  const nested: Nested = { writes, model, other, name, relation, known, isUpdate }
+  const held: Values = { ...known }
+  for (const [ours, theirs] of Object.entries(relation.here ?? {})) {
+    if (isUpdate && row[ours] !== undefined) held[theirs] = row[ours]
+  }
+  const nested: Nested = { writes, model, other, name, relation, known, held, isUpdate }
   const written: Values = {}
   const filled: Values = {}
   out[name] = written
   for (const [operation, argument] of Object.entries(value)) {
-    if (argument === undefined) continue
+    if (argument === undefined || isSkip(argument)) continue
     const work = own(OPERATIONS, operation)
     if (work === undefined)
       refuse(model, `${name}.${operation} is not known here, so what it writes could be plaintext`)
@@ -76,16 +82,18 @@ const OPERATIONS: Readonly<Record<string, (nested: Nested, argument: unknown) =>
   disconnect: ({ writes, other }, argument) => every(argument, (where) => find(writes, other, where)),
   delete: ({ writes, other }, argument) => every(argument, (where) => find(writes, other, where)),
   deleteMany: ({ writes, other }, argument) => every(argument, (where) => find(writes, other, where)),
-  update: ({ writes, other, known }, argument) =>
+  update: (nested, argument) =>
     every(argument, async (one) => {
+      const { writes, other, held, name } = nested
       const isWrapped = isObject(one) && Object.hasOwn(one, 'data') && !other.scalars.has('data')
-      if (!isWrapped) return updateData(writes, other, one, known)
-      const { where, data } = one as Values
-      const change = await updateData(writes, other, data, {
-        ...known,
-        ...demanded(other, ofTenant(writes, other, where)),
+      const { where, data } = (isWrapped ? one : { data: one }) as Values
+      const found = where === undefined || isSkip(where) ? tenantAlone(nested) : ofTenant(writes, other, where)
+      const demands = { ...held, ...demanded(other, found) }
+      const change = await updateData(writes, other, data, demands, (identity) => {
+        return `the nested update must say ${identity} exactly, as \`${name}: { update: { where: { … }, data: { … } } }\`; or update ${other.name} by a call of its own`
       })
-      return where === undefined ? { data: change } : { where: await find(writes, other, where), data: change }
+      if (found === undefined) return isWrapped ? { data: change } : change
+      return { where: await find(writes, other, found), data: change }
     }),
   updateMany: ({ writes, other, known }, argument) =>
     every(argument, async (one) => {
@@ -114,6 +122,16 @@ async function find(writes: Writes, other: Model, where: unknown): Promise<unkno
   if (!isObject(where)) return where // `true`, for a relation to one row
   const { models } = writes
   return (await rewriteWhere(other, ofTenant(writes, other, where), { models, exact: EXACT })).where
+}
+
+/**
+ * The `where` of an update of a relation to one row that has none: the row that it leads to may be of another tenant, which
+ * then is not found.
+ */
+function tenantAlone({ writes: { models }, other }: Nested): Values | undefined {
+  const column = other.encryption?.tenant
+  const tenant = column === undefined ? undefined : models.tenant()
+  return tenant === undefined ? undefined : { [column as string]: tenant }
 }
 
 /** A relation to one row takes no `where`, and is followed from a row of the tenant. */

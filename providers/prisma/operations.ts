@@ -2,7 +2,7 @@ import type { Condition } from './condition.ts'
 import { type Model, type Models, own, type Values } from './models.ts'
 import { rewriteRelation } from './nested-writes.ts'
 import { rewritePages } from './pages.ts'
-import { isObject, isReference, refuse, refuseColumns } from './refusals.ts'
+import { isObject, isReference, isSkip, refuse, refuseColumns } from './refusals.ts'
 import { decryptResult, planFor } from './results.ts'
 import { type Plan, rewriteSelection } from './selection.ts'
 import { demanded, type Place, rewriteWhere, withTenant } from './where.ts'
@@ -25,7 +25,8 @@ const MOST_PASSED = 1_000
 export function runOperation(call: Call): Promise<unknown> {
   const work = Object.hasOwn(OPERATIONS, call.operation) ? OPERATIONS[call.operation] : undefined
   if (work === undefined) refuse(call.model, `${call.operation} is not known here, so it could bypass encryption`)
-  return work(call)
+  const given = Object.entries(call.args).filter(([, value]) => !isSkip(value))
+  return work({ ...call, args: Object.fromEntries(given) })
 }
 
 const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<unknown>>> = {

@@ -56,6 +56,12 @@ export function isObject(value: unknown): value is Values {
   return Object.prototype.toString.call(value) === '[object Object]'
 }
 
+/** Whether a value is `Prisma.skip`, which says that nothing is given. Known by its form: each generated client has its own. */
+export function isSkip(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) === Object.prototype) return false
+  return typeof (value as Values).ifUndefined === 'function' && Object.keys(value).length === 0
+}
+
 /** A column of a model in the place of a value, as `db.user.fields.email` gives it. */
 export interface Reference {
   readonly modelName: string

@@ -1,6 +1,6 @@
 import { type Model, type Models, own, type Values } from './models.ts'
 import { type Pages, rewritePages } from './pages.ts'
-import { isEncrypted, isObject, refuse, refuseUnknown } from './refusals.ts'
+import { isEncrypted, isObject, isSkip, refuse, refuseUnknown } from './refusals.ts'
 import { rewriteWhere } from './where.ts'
 
 /** What has to be done with rows when they come back. */
@@ -36,6 +36,7 @@ export async function rewriteSelection(
   const relations = async (wanted: Values): Promise<Values> => {
     const out: Values = {}
     for (const [name, value] of Object.entries(wanted)) {
+      if (isSkip(value)) continue
       if (name === '_count') out[name] = await rewriteCounts(models, model, value)
       else if (!value || (value === true && model.scalars.has(name))) out[name] = value
       else if (own(model.relations, name) !== undefined)

@@ -1,6 +1,6 @@
 import { ALWAYS, allOf, anyOf, type Condition, plainCondition } from './condition.ts'
 import { type Model, type Models, own, type Values } from './models.ts'
-import { isEncrypted, refuse, refuseReferences, refuseUnknown } from './refusals.ts'
+import { isEncrypted, isSkip, refuse, refuseReferences, refuseUnknown } from './refusals.ts'
 import { searchFields } from './search.ts'
 
 /** Where a condition stands. */
@@ -29,12 +29,13 @@ const RELATED: Readonly<Record<string, string | undefined>> = {
  * @throws InvalidInputError with the reason, naming the index to use
  */
 export async function rewriteWhere(model: Model, where: unknown, place: Place): Promise<Condition> {
-  if (where === undefined || where === null) return ALWAYS
+  if (where === undefined || where === null || isSkip(where)) return ALWAYS
   const parts: Condition[] = []
   const searched: Values = {}
   const here = { ...place, tenant: ownTenant(model, where) ?? place.tenant }
   for (const [name, value] of Object.entries(where)) {
     // Prisma ignores it, or refuses it where it checks strictly, so that a forgotten value finds no other rows.
+    if (isSkip(value)) continue
     if (value === undefined) parts.push({ ...ALWAYS, where: { [name]: value } })
     else if (name === 'AND') parts.push(allOf(await each(value, (one) => rewriteWhere(model, one, here))))
     else if (name === 'OR') parts.push(await rewriteOr(model, value, here))

@@ -1,5 +1,5 @@
 import { type Encryption, type Model, type Models, own, type RowCipher, type Values } from './models.ts'
-import { isEncrypted, isObject, refuse, refuseUnknown } from './refusals.ts'
+import { isEncrypted, isObject, isSkip, refuse, refuseUnknown } from './refusals.ts'
 
 /** A row that nested writes hang on. */
 export interface Parent {
@@ -80,6 +80,7 @@ function createRow(writes: Writes, model: Model, row: Values, out: Values, colum
   for (const [name, value] of columns) {
     row[name] = value
     if (!isEncrypted(model, name)) out[name] = value
+    else if (isObject(value)) assertGiven(model, encryption as Encryption, name, value)
   }
   if (encryption !== undefined) {
     fillIdentity(writes.models, model, encryption, row, out)
@@ -100,8 +101,16 @@ function createRow(writes: Writes, model: Model, row: Values, out: Values, colum
  * The data of a change to one row, or to rows of which nothing is known.
  *
  * @param demands the columns that the `where` demands: encrypting needs the identity among them
+ * @param how says what to write where they lack it
  */
-export async function updateData(writes: Writes, model: Model, data: unknown, demands: Values): Promise<Values> {
+export async function updateData(
+  writes: Writes,
+  model: Model,
+  data: unknown,
+  demands: Values,
+  how: (identity: string) => string = (identity) =>
+    `\`where\` must say ${identity} exactly; for rows that are found otherwise use updateEach`,
+): Promise<Values> {
   if (!isObject(data)) refuse(model, 'data must be an object')
   const { encryption } = model
   const out: Values = {}
@@ -120,7 +129,7 @@ export async function updateData(writes: Writes, model: Model, data: unknown, de
       if (demands[name] === undefined) {
         refuse(
           model,
-          `update of ${Object.keys(changed).join(', ')}: values are bound to their row, so \`where\` must say ${encryption.identity.join(' and ')} exactly; for rows that are found otherwise use updateEach`,
+          `update of ${Object.keys(changed).join(', ')}: values are bound to their row, so ${how(encryption.identity.join(' and '))}`,
         )
       }
       row[name] = demands[name]
@@ -147,7 +156,7 @@ function split(model: Model, data: Values): Parts {
   }
   for (const name of Object.keys(data)) {
     const value = data[name]
-    if (value === undefined) continue
+    if (value === undefined || isSkip(value)) continue
     if (model.encryption?.indexes.has(name)) {
       refuse(model, `${name} is filled from the columns that it indexes: leave it out of data`)
     }
@@ -226,9 +235,20 @@ function keepIdentity(model: Model, name: string, value: unknown, demands: Value
   refuse(model, `update of ${name}: every value of ${rows} is bound to it; make a new row and delete this one`)
 }
 
+/** Refuses the empty object that Prisma 6 makes of `Prisma.skip` for extensions; in a JSON column it is a value. */
+function assertGiven(model: Model, { record }: Encryption, name: string, value: Values): void {
+  if (Object.keys(value).length > 0 || record.columns.get(name)?.type === 'json') return
+  refuse(model, `${name} is an empty object, as Prisma 6 gives Prisma.skip to extensions: leave ${name} out instead`)
+}
+
 /** The value of an update such as `{ set: 'x' }`. */
-function assigned(model: Model, { record }: Encryption, name: string, value: unknown): unknown {
+function assigned(model: Model, encryption: Encryption, name: string, value: unknown): unknown {
+  const { record } = encryption
+  if (isObject(value) && isSkip(value.set)) {
+    refuse(model, `update of ${name} with { set: Prisma.skip }: give Prisma.skip itself, or leave ${name} out`)
+  }
   if (!isObject(value) || record.columns.get(name)?.type === 'json') return value
+  assertGiven(model, encryption, name, value)
   const operators = Object.keys(value)
   if (operators.length === 1 && operators[0] === 'set') return value.set
   refuse(model, `update of ${name} with ${operators.join(', ')}: the database cannot calculate with an encrypted value`)

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { createRequire } from 'node:module'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memoryKeyStore, memoryKms } from '../../../providers/memory/index.ts'
@@ -663,6 +664,70 @@ for (const version of PRISMA_VERSIONS) {
       expect((await pool.query('select 1 from customers')).rowCount).toBe(5)
       await own.close()
     })
+
+    test('a nested update of the one row that a relation leads to is held to the tenant, and knows the row by its key', async () => {
+      const { own, shop } = await openShop(plain, { tenant: () => 'acme' })
+      const all = plain.$extends(strongroomPrisma(own, { models: { Customer: customers, Order: orders }, relations }))
+      const [mine, theirs] = [customer('acme', 1), customer('globex', 2)]
+      await all.customer.createMany({ data: [mine, theirs] })
+      await all.order.createMany({ data: [order(mine, 1), { ...order(mine, 2), customerId: theirs.id }] })
+      const change = (id: number, customerId: string | undefined, update: object) =>
+        shop.order.update({ where: { id, ...(customerId && { customerId }) }, data: { customer: { update } } })
+
+      await change(1, mine.id, { nickname: 'Ada', status: 'new' })
+      await change(1, mine.id, { data: { visits: 5 } })
+      expect(await shop.customer.findMany()).toMatchObject([{ id: mine.id, nickname: 'Ada', status: 'new', visits: 5 }])
+      await change(1, undefined, { where: { id: mine.id }, data: { visits: 6 } })
+      await expect(change(1, undefined, { visits: 7 })).rejects.toEqual(
+        refusal(/id and orgId exactly, as .customer: \{/),
+      )
+
+      const before = await pool.query('select * from customers order by id')
+      for (const update of [{ visits: 8 }, { status: 'new' }, { data: { nickname: 'Eve' } }]) {
+        await expect(change(2, theirs.id, update)).rejects.toMatchObject({ code: 'P2025' })
+      }
+      expect((await pool.query('select * from customers order by id')).rows).toEqual(before.rows)
+      expect((await all.customer.findUnique({ where: { id: theirs.id } })).name).toBe(theirs.name)
+      await own.close()
+    })
+
+    if (version.name === 'Prisma 6') {
+      test('Prisma.skip, which Prisma makes an empty object, is refused for a value', async () => {
+        const { skip } = createRequire(`${version.folder}/package.json`)('./generated/runtime/client.js')
+        const says = refusal(/phone is an empty object.*leave phone out/)
+        await expect(db.member.create({ data: { ...ada, phone: skip } })).rejects.toEqual(says)
+        await db.member.create({ data: ada })
+        await expect(db.member.update({ where: { id: 'm1' }, data: { phone: skip } })).rejects.toEqual(says)
+      })
+    } else {
+      test('Prisma.skip says that nothing is given, wherever it stands', async () => {
+        const { skip } = createRequire(`${version.folder}/package.json`)('@prisma/client/runtime/client')
+        const made = await db.member.create({
+          data: { ...ada, phone: skip, secrets: skip, invitedById: skip },
+          include: skip,
+        })
+        expect(made).toEqual({ ...whole, phone: null })
+        await db.member.update({
+          where: { id: 'm1' },
+          data: { email: skip, phone: ada.phone, secrets: { create: skip } },
+        })
+        await db.member.updateMany({
+          where: { id: 'm1', email: skip, phone: skip, NOT: skip },
+          data: { phone: skip, logins: 3 },
+        })
+        expect(await db.member.findMany({ where: { OR: skip, email: ada.email }, take: skip })).toEqual([
+          { ...whole, logins: 3 },
+        ])
+        expect(await db.member.findFirst({ where: skip, select: { email: true, phone: skip } })).toEqual({
+          email: ada.email,
+        })
+        const set = db.member.update({ where: { id: 'm1' }, data: { email: { set: skip } } })
+        await expect(set).rejects.toEqual(refusal(/give Prisma.skip itself, or leave email out/))
+        await expect(db.member.create({ data: { ...ada, id: 'm9', email: skip } })).rejects.toEqual(
+          refusal(/without email/),
+        )
+      })
+    }
 
     test('work for no tenant says which one it is for, or is refused: also when it is awaited too late', async () => {
       const request = new AsyncLocalStorage<string>()
