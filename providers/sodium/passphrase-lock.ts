@@ -33,6 +33,7 @@ const MAX_PASSPHRASE = 1024
 
 /** Whether a cost is within the limits: stored costs are checked before any work is done with them. */
 export function isAllowedCost(cost: Argon2Cost): boolean {
+  if (typeof cost !== 'object' || cost === null) return false
   return Object.entries(LIMITS).every(([name, [least, most]]) => {
     const value = cost[name as keyof Argon2Cost]
     return Number.isInteger(value) && value >= least && value <= most

@@ -36,6 +36,7 @@ export async function wrapForAll(
   return Promise.all(
     providers.map(async (provider) => {
       const wrapped = await provider.wrap(dataKey, call)
+      if (!isWrappedKey(wrapped)) throw new KmsError(provider.name, 'misconfigured', 'it gave no wrapped key')
       const { info, ciphertext } = provider.recipient?.encode(wrapped) ?? {
         info: UTF8.encode(wrapped.keyId),
         ciphertext: wrapped.ciphertext,
@@ -47,6 +48,12 @@ export async function wrapForAll(
       return { provider: wrapped.provider, info, ciphertext }
     }),
   )
+}
+
+/** Whether a provider, which may be one of the application, gave what it promises. */
+function isWrappedKey(wrapped: WrappedKey | undefined | null): boolean {
+  const { provider, keyId, ciphertext } = wrapped ?? {}
+  return typeof provider === 'string' && typeof keyId === 'string' && ciphertext instanceof Uint8Array
 }
 
 /**
@@ -72,6 +79,7 @@ export async function unwrapAny(
       signal?.throwIfAborted()
       try {
         const dataKey = await provider.unwrap(wrapped, call)
+        if (!(dataKey instanceof Uint8Array)) throw new KmsError(provider.name, 'misconfigured', 'it gave no key')
         if (dataKey.byteLength === keyLength) return dataKey
         dataKey.fill(0)
       } catch (error) {
