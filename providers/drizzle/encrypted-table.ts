@@ -1,8 +1,8 @@
 import { and, eq, getTableColumns, type InferInsertModel, inArray, is, type SQL, Table } from 'drizzle-orm'
-import { assertArray, describe } from '../../src/bytes.ts'
+import { assertArray, assertFunction, assertMethods, describe } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import { assertLegibleNames } from '../../src/mapping/legible-names.ts'
-import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { type AnyCipher, type AnyRow, assertRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertFilterable, assertNotCalculated, assertReadable } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
 import { looksEncrypted, StoredValue } from '../../src/mapping/stored-value.ts'
@@ -15,7 +15,7 @@ import type {
   SearchOptions,
 } from '../../src/records/record-types.ts'
 import { changedRows, type Database, type LooseDatabase, type Query, type StreamedQuery } from './database.ts'
-import { decryptNested, type RelatedTables } from './nested.ts'
+import { assertTables, decryptNested, type RelatedTables } from './nested.ts'
 import type { NewRow, RowChanges, RowKey } from './row-types.ts'
 import { TableNames } from './table-names.ts'
 import { WrittenValue } from './written-value.ts'
@@ -48,7 +48,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   readonly #encrypted: readonly string[]
 
   constructor(table: Of, cipher: AnyCipher & { readonly schema: Schema }) {
-    if (!is(table, Table)) throw new InvalidInputError(`table must be a table of Drizzle, received ${describe(table)}`)
+    if (!isTable(table)) throw new InvalidInputError(`table must be a table of Drizzle, received ${describe(table)}`)
     this.#table = table
     this.#record = new MappedRecord(cipher)
     this.#encrypted = [...this.#record.fields, ...this.#record.indexColumns]
@@ -84,6 +84,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     relations?: Relations,
   ): Promise<NestedRow<Schema, Row, Relations> | undefined>
   async decrypt(query: Query<unknown>, relations: RelatedTables = {}): Promise<unknown> {
+    assertTables(relations)
     this.#assertQuery(query, relations)
     const found = (await query) as readonly AnyRow[] | AnyRow | undefined
     if (Array.isArray(found)) return decryptNested(found, this, relations)
@@ -98,6 +99,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
    */
   async decryptRows<Row extends Identity<Schema>>(rows: readonly Row[]): Promise<DecryptedRow<Schema, Row>[]> {
     assertArray(rows, 'rows')
+    for (const row of rows) assertRow(row)
     const stored = rows.map((row) => this.#plainRow(row))
     return (await this.#record.cipher.decryptMany(stored)) as DecryptedRow<Schema, Row>[]
   }
@@ -131,6 +133,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
   /** Decrypts rows of SQL of your own, `db.execute(…)`, whose columns have the names of the database. @throws DecryptionError */
   async decryptRaw(rows: readonly AnyRow[]): Promise<DecryptedRow<Schema, never>[]> {
     assertArray(rows, 'rows')
+    for (const row of rows) assertRow(row)
     const named = rows.map((row) => this.#named.keyed(row))
     return (await this.#record.cipher.decryptMany(named)) as DecryptedRow<Schema, never>[]
   }
@@ -150,15 +153,18 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
     select: (where: SQL) => Query<readonly Row[]>,
   ): Promise<NestedRow<Schema, Row, Record<never, never>>[]> {
     const { column, unique } = this.#record.search(name)
+    assertFunction(select, 'select')
     const tags = await this.#record.cipher.indexMany(name, [value], options as { tenant?: unknown })
     const stored = tags.map((tag) => StoredValue.wrap(tag as string))
     const query = select(inArray(this.#columns[column] as never, stored) as SQL)
+    assertMethods(query, ['toSQL', 'then'], 'the query')
     if (!unique) assertFilterable(query.toSQL().sql, this.#record, column)
     return this.#record.cipher.filter(await this.decrypt(query), name, value)
   }
 
   /** The condition for one row. @throws InvalidInputError when a part of its identity is missing */
   row(key: RowKey<Of, Schema>): SQL {
+    assertRow(key, 'the key')
     const values = key as AnyRow
     const missing = this.#record.identity.filter((name) => values[name] === undefined || values[name] === null)
     if (missing.length > 0) throw this.#record.unknownRow(missing)
@@ -167,6 +173,8 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
 
   /** Changes some columns of one row. @returns how many rows were changed: 0 or 1 @throws InvalidInputError */
   async update(db: Database, key: RowKey<Of, Schema>, changes: RowChanges<Of, Schema>): Promise<number> {
+    assertDatabase(db)
+    assertRow(changes, 'the changes')
     return this.#update(db as unknown as LooseDatabase, key as AnyRow, changes as AnyRow, this.row(key))
   }
 
@@ -178,6 +186,8 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
    * @throws InvalidInputError for a change or a condition that is refused
    */
   async updateMany(db: Database, where: SQL | undefined, changes: RowChanges<Of, Schema>): Promise<number> {
+    assertDatabase(db)
+    assertRow(changes, 'the changes')
     this.#record.assertChanges(Object.keys(changes))
     const loose = db as unknown as LooseDatabase
     const identity = Object.fromEntries(this.#record.identity.map((name) => [name, this.#columns[name]]))
@@ -197,6 +207,7 @@ export class EncryptedTable<Of extends Table, Schema extends AnyRecord> {
    * @throws InvalidInputError when a row is not complete; what loading keys throws
    */
   async upsert(db: Database, rows: readonly NewRow<Of, Schema>[]): Promise<void> {
+    assertDatabase(db)
     const loose = db as unknown as LooseDatabase
     for (const [at, stored] of ((await this.encrypt(rows)) as AnyRow[]).entries()) {
       const key = rows[at] as unknown as RowKey<Of, Schema>
@@ -301,6 +312,15 @@ function upsertsOf(table: Table): Set<string> {
   const known = upserts.get(table) ?? new Set()
   upserts.set(table, known)
   return known
+}
+
+/** Drizzle looks for the class of a value, which an object without a prototype has not. */
+function isTable(table: unknown): boolean {
+  return typeof table === 'object' && table !== null && Object.getPrototypeOf(table) !== null && is(table, Table)
+}
+
+function assertDatabase(db: unknown): void {
+  assertMethods(db, ['select', 'insert', 'update'], 'the database')
 }
 
 function isSelect(sql: string): boolean {

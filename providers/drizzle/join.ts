@@ -1,8 +1,8 @@
-import { assertMethods, assertObject } from '../../src/bytes.ts'
+import { assertArray, assertMethods } from '../../src/bytes.ts'
 import type { AnyRow } from '../../src/mapping/mapped-record.ts'
 import type { Query } from './database.ts'
 import type { Related } from './encrypted-table.ts'
-import { decryptRelations, type RelatedTables } from './nested.ts'
+import { assertTables, decryptRelations, type RelatedTables } from './nested.ts'
 
 /**
  * Runs a join and decrypts the tables in its rows, each of which is one property: `{ customers: …, orders: … | null }`.
@@ -15,9 +15,10 @@ export async function decryptJoin<Row, Of extends RelatedTables>(
   tables: Of,
 ): Promise<(Omit<Row, keyof Of> & { [Name in keyof Of & keyof Row]: Related<Row[Name], Of[Name]> })[]> {
   assertMethods(query, ['toSQL', 'then'], 'the query')
-  assertObject(tables, 'the tables')
+  assertTables(tables)
   const { sql } = query.toSQL()
   for (const table of Object.values(tables)) table.assertReadable(sql)
-  const rows = (await query) as readonly AnyRow[]
-  return (await decryptRelations(rows, tables)) as never
+  const rows: unknown = await query
+  assertArray(rows, 'the rows of the query')
+  return (await decryptRelations(rows as readonly AnyRow[], tables)) as never
 }

@@ -1,3 +1,4 @@
+import { assertMethods, assertObject } from '../../src/bytes.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import type { AnyRow } from '../../src/mapping/mapped-record.ts'
 
@@ -10,6 +11,14 @@ export interface AnyEncryptedTable {
 
 /** The tables of relations, by the names that they have in the rows. */
 export type RelatedTables = Readonly<Record<string, AnyEncryptedTable>>
+
+/** Refuses what is no object of encrypted tables. @throws InvalidInputError */
+export function assertTables(tables: unknown): asserts tables is RelatedTables {
+  assertObject(tables, 'the tables')
+  for (const table of Object.values(tables)) {
+    assertMethods(table, ['assertReadable', 'decryptRows'], 'a table, made with encryptedTable,')
+  }
+}
 
 /** Decrypts rows and what is in their relations. */
 export async function decryptNested(

@@ -7,9 +7,9 @@ import {
   type Transaction,
   type WhereOptions,
 } from 'sequelize'
-import { describe } from '../../src/bytes.ts'
+import { assertArray, assertObject, describe } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
-import type { AnyCipher, AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { type AnyCipher, type AnyRow, assertRow, type MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { limited } from '../../src/mapping/query-text.ts'
 import type { NewFields } from '../../src/mapping/row-types.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
@@ -75,6 +75,7 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
     changes: RowChanges<Of, Schema>,
     options: WithTransaction = {},
   ): Promise<number> {
+    assertRow(changes, 'the changes')
     this.#record.assertChanges(Object.keys(changes))
     const attributes = [...this.#record.identity]
     const found = await this.#model.findAll({ attributes, where, ...options, raw: true })
@@ -113,6 +114,7 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
     options: SearchOptions<Schema>,
     find: FindOptions<Attributes<Of>> = {},
   ): Promise<Of[]> {
+    assertObject(find, 'find')
     const { column, fields, unique } = this.#record.search(name)
     assertSelected(this.#record, name, [...this.#record.identity, ...fields], find.attributes)
     if (!unique && (find.limit !== undefined || find.offset !== undefined)) throw limited(this.#record, column)
@@ -126,6 +128,8 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
 
   /** Decrypts rows of SQL of your own, `sequelize.query(…)`, whose columns have the names of the database. @throws DecryptionError */
   async decryptRaw(rows: readonly object[]): Promise<(Attributes<Of> & EncryptedFields<Schema>)[]> {
+    assertArray(rows, 'rows')
+    for (const row of rows) assertRow(row)
     const stored = (rows as readonly AnyRow[]).map((row) =>
       Object.fromEntries([...this.#columns].flatMap(([key, name]) => (name in row ? [[key, shown(row[name])]] : []))),
     )
@@ -133,6 +137,7 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
   }
 
   async #update(where: WhereOptions, changes: AnyRow, options: WithTransaction): Promise<number> {
+    assertRow(changes, 'the changes')
     this.#record.assertChanges(Object.keys(changes))
     if (Object.keys(changes).length === 0) throw new InvalidInputError('an update must change something')
     const [changed] = await this.#model.update(changes, { where, ...options })
@@ -140,6 +145,7 @@ export class EncryptedModel<Of extends Model, Schema extends AnyRecord> {
   }
 
   #identity(key: AnyRow): Record<string, unknown> {
+    assertRow(key, 'the key')
     const missing = this.#record.identity.filter((name) => key[name] === undefined || key[name] === null)
     if (missing.length > 0) throw this.#record.unknownRow(missing)
     return Object.fromEntries(this.#record.identity.map((name) => [name, key[name]]))

@@ -8,9 +8,9 @@ import type {
   SelectQueryBuilder,
 } from 'typeorm'
 import { In } from 'typeorm'
-import { assertMethods } from '../../src/bytes.ts'
+import { assertArray, assertMethods, assertObject } from '../../src/bytes.ts'
 import { ConfigError, InvalidInputError } from '../../src/errors.ts'
-import { type AnyCipher, type AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
+import { type AnyCipher, type AnyRow, assertRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { limited } from '../../src/mapping/query-text.ts'
 import { StoredValue } from '../../src/mapping/stored-value.ts'
 import type {
@@ -112,6 +112,8 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
     where: FindOptionsWhere<Omit<Of, FieldName<Schema>>>,
     changes: EntityChanges<Of, Schema>,
   ): Promise<number> {
+    assertManager(manager)
+    assertRow(changes, 'the changes')
     this.#record.assertChanges(Object.keys(changes))
     const select = [...this.#record.identity]
     const found = await manager.find(this.#entity, { select: pick(select), where } as FindManyOptions<Of>)
@@ -126,6 +128,7 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
    * @throws InvalidInputError when the row is not complete; what loading keys, and TypeORM, throw
    */
   async upsert(manager: EntityManager, row: Of): Promise<void> {
+    assertManager(manager)
     const complete = this.#record.complete(row)
     const changes = Object.fromEntries(
       Object.entries(complete).filter(([name]) => !this.#record.identity.includes(name)),
@@ -147,6 +150,8 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
     options: SearchOptions<Schema>,
     find: Omit<FindManyOptions<Of>, 'where'> & { readonly where?: FindOptionsWhere<Omit<Of, FieldName<Schema>>> } = {},
   ): Promise<Of[]> {
+    assertManager(manager)
+    assertObject(find, 'find')
     const { column, unique } = this.#record.search(name)
     if (!unique && (find.take !== undefined || find.skip !== undefined)) throw limited(this.#record, column)
     const tags = await this.#record.cipher.indexMany(name, [value], options as { tenant?: unknown })
@@ -180,6 +185,8 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
 
   /** Decrypts rows of SQL of your own, `dataSource.query(…)`, whose columns have the names of the database. @throws DecryptionError */
   async decryptRaw(rows: readonly AnyRow[]): Promise<Of[]> {
+    assertArray(rows, 'rows')
+    for (const row of rows) assertRow(row)
     const names = [...this.#subscriber.named.columns]
     const stored = rows.map((row) =>
       Object.fromEntries(names.flatMap(([key, name]) => (name in row ? [[key, row[name]]] : []))),
@@ -188,6 +195,9 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
   }
 
   async #update(manager: EntityManager, key: AnyRow, changes: AnyRow, where: AnyRow): Promise<number> {
+    assertManager(manager)
+    assertRow(key, 'the key')
+    assertRow(changes, 'the changes')
     this.#record.assertChanges(Object.keys(changes))
     if (Object.keys(changes).length === 0) throw new InvalidInputError('an update must change something')
     const missing = this.#record.identity.filter((name) => key[name] === undefined || key[name] === null)
@@ -211,4 +221,8 @@ export class EncryptedEntity<Of extends ObjectLiteral, Schema extends AnyRecord>
 
 function pick(names: readonly string[]): Record<string, true> {
   return Object.fromEntries(names.map((name) => [name, true]))
+}
+
+function assertManager(manager: unknown): void {
+  assertMethods(manager, ['find', 'insert', 'createQueryBuilder'], 'the manager')
 }

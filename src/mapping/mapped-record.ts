@@ -1,4 +1,4 @@
-import { assertObject } from '../bytes.ts'
+import { assertObject, assertText, describe } from '../bytes.ts'
 import { InvalidInputError } from '../errors.ts'
 import { compileRecord } from '../records/compiled-record.ts'
 import type { AnyRecord } from '../records/record-types.ts'
@@ -102,6 +102,7 @@ export class MappedRecord {
 
   /** The column, fields and uniqueness of what `index` is asked for by this name. @throws InvalidInputError */
   search(name: string): { column: string; fields: readonly string[]; unique: boolean } {
+    assertText(name, 'the name of an index')
     for (const [field, { options }] of Object.entries(this.#schema.fields)) {
       const indexes = indexList(options)
       const index = indexes.find(({ column }) => column === name) ?? (name === field ? indexes[0] : undefined)
@@ -118,6 +119,7 @@ export class MappedRecord {
    * @throws InvalidInputError when the identity or a field is missing
    */
   complete(row: AnyRow): AnyRow {
+    assertRow(row)
     for (const column of this.identity) {
       if (row[column] === undefined || row[column] === null) throw this.missingIdentity(column)
     }
@@ -232,4 +234,10 @@ export class MappedRecord {
       if (!this.isDeclared(column)) throw this.undeclared(column)
     }
   }
+}
+
+/** Refuses what has no columns; an instance of a class is a row too. @throws InvalidInputError */
+export function assertRow(row: unknown, name = 'a row'): asserts row is AnyRow {
+  if (typeof row === 'object' && row !== null && !Array.isArray(row)) return
+  throw new InvalidInputError(`${name} must be an object, received ${describe(row)}`)
 }

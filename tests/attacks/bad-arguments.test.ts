@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
+import { pgTable, text as pgText } from 'drizzle-orm/pg-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { awsKms, dynamoKeyStore } from '../../providers/aws/index.ts'
 import { azureKeyVault } from '../../providers/azure/index.ts'
-import { decryptJoin, encryptedTable, guardedLogger } from '../../providers/drizzle/index.ts'
+import { decryptJoin, encryptedTable, guardedLogger, pgColumns } from '../../providers/drizzle/index.ts'
 import { createKeyStoreFile, fileAnchor, fileKeyStore, fileShredLedger } from '../../providers/file/index.ts'
 import { gcpKms } from '../../providers/gcp/index.ts'
 import { decryptRows, matching, strongroomPlugin } from '../../providers/kysely/index.ts'
@@ -631,6 +632,10 @@ const others: Record<string, [readonly unknown[], (bad: Bad) => unknown]> = {
     [undefined, null, '5', 0, -1, 1.5, Number.NaN],
     (bad) => api.verifySample(migrationParts(), bad),
   ],
+  'cost of createKeyFile': [
+    [null, 5, 'x', {}],
+    (bad) => createKeyFile({ path: '/nowhere/key', passphrase: 'p', cost: bad } as never),
+  ],
   'name of wordList': [[null, 5, {}, '\ud800'], (bad) => api.wordList([], bad)],
   'now of calibrateArgon2id': [[null, 5, 'x', {}], (bad) => api.calibrateArgon2id({}, bad)],
   'serialize of laravelFormat': [
@@ -827,6 +832,62 @@ describe('a provider of keys', () => {
       }
     },
   )
+})
+
+describe('an encrypted table of Drizzle, called directly', () => {
+  const note = api.defineRecord('people', { email: api.text({ index: { column: 'tag', rows: 1000 } }) }, { id: 'id' })
+  const columns = { id: pgText('id').primaryKey(), ...pgColumns(note) }
+  const made = async () => {
+    const { records } = (await openRoom({ note })).room
+    return encryptedTable(pgTable('people', columns), records.note)
+  }
+  const query = Object.assign(Promise.resolve([]), { toSQL: () => ({ sql: 'select 1' }) })
+  const database = { select: touched, insert: touched, update: touched }
+  const rows = [undefined, ...notLists, [undefined], [null], [5], [[]], Array(1)]
+  const noRows = [undefined, ...notObjects.filter((value) => Object(value) !== value || Array.isArray(value))]
+  const databases = [...notMethods, { ...database, update: 5 }]
+
+  test('refuses what is no row, key, change, query, table and database before the database is asked', async () => {
+    const table = await made()
+    const calls = [
+      ...rows.flatMap((bad) => [
+        () => table.encrypt(bad as Bad),
+        () => table.decryptRows(bad as Bad),
+        () => table.decryptRaw(bad as Bad),
+      ]),
+      ...notMethods.map((bad) => () => table.decrypt(bad as Bad)),
+      ...[null, 5, [], { a: null }, { a: {} }].flatMap((bad) => [
+        () => table.decrypt(query as Bad, bad as Bad),
+        () => decryptJoin(query as Bad, bad as Bad),
+      ]),
+      ...[undefined, null, 5n, Symbol('s'), {}, 'none'].map(
+        (bad) => () => table.search(bad as Bad, 'x' as Bad, {} as Bad, touched),
+      ),
+      ...[undefined, null, 5, {}, () => undefined].map((bad) => () => table.search('email', 'x', {}, bad as Bad)),
+      ...noRows.flatMap((bad) => [
+        async () => table.row(bad as Bad),
+        () => table.update(database as Bad, bad as Bad, { email: 'x' }),
+        () => table.update(database as Bad, { id: '1' }, bad as Bad),
+        () => table.updateMany(database as Bad, undefined, bad as Bad),
+      ]),
+      ...databases.flatMap((bad) => [
+        () => table.update(bad as Bad, { id: '1' }, { email: 'x' }),
+        () => table.updateMany(bad as Bad, undefined, { email: 'x' }),
+        () => table.upsert(bad as Bad, [{ id: '1', email: 'x' }]),
+      ]),
+      async () => encryptedTable(Object.create(null), (await openRoom({ note })).room.records.note),
+    ]
+    for (const call of calls) await expect(call(), String(call)).rejects.toThrow(api.InvalidInputError)
+  })
+})
+
+test('a provider of the application that gives no key, and no wrapped key, is an error of that provider', async () => {
+  const message = await api.sealMessage(kms, 'x')
+  for (const bad of [undefined, null, 5, 'x', {}, { provider: 'n', keyId: 'k', ciphertext: 'x' }]) {
+    const faulty = { ...kms, wrap: async () => bad as never, unwrap: async () => bad as never }
+    await expect(api.sealMessage(faulty, 'x')).rejects.toThrow(api.KmsError)
+    await expect(api.openMessage(faulty, message)).rejects.toThrow(api.KmsError)
+  }
 })
 
 describe('a table, called directly', () => {
