@@ -14,11 +14,17 @@ export interface Parent {
 /** Rewrites the nested writes of one relation. @returns columns of the parent that they fill, as far as they are known */
 export type NestedWrite = (writes: Writes, parent: Parent, name: string, value: unknown) => Promise<Values>
 
+interface Pending {
+  readonly row: Values
+  readonly into: Values
+  readonly known: ReadonlySet<string>
+}
+
 /** Rows that are to be encrypted, gathered from one call and its nested writes. */
 export class Writes {
   readonly models: Models
   readonly nested: NestedWrite
-  readonly #pending = new Map<RowCipher, { row: Values; into: Values; known: ReadonlySet<string> }[]>()
+  readonly #pending = new Map<RowCipher, Pending[]>()
 
   constructor(models: Models, nested: NestedWrite) {
     this.models = models
@@ -36,7 +42,8 @@ export class Writes {
   async encrypt(): Promise<void> {
     for (const [cipher, pending] of this.#pending) {
       const rows = await cipher.encryptMany(pending.map(({ row }) => row))
-      for (const [at, { into, known }] of pending.entries()) {
+      for (let at = 0; at < pending.length; at++) {
+        const { into, known } = pending[at] as Pending
         const row = rows[at] as Values
         if (known.size === 0) Object.assign(into, row)
         else for (const name of Object.keys(row)) if (!known.has(name)) into[name] = row[name]
@@ -53,31 +60,30 @@ export class Writes {
  */
 export function createData(writes: Writes, model: Model, data: unknown, known: Values = {}): Values | Promise<Values> {
   if (!isObject(data)) refuse(model, 'data must be an object')
-  const row: Values = { ...known }
   const parts = split(model, data)
+  const parent: Parent = { model, row: { ...known }, out: {}, isUpdate: false }
   // A promise for every row would cost as much as a field of it.
-  if (parts.here.length + parts.there.length > 0) return createNested(writes, model, row, parts)
-  return createRow(writes, model, row, {}, parts.columns)
+  if (parts.here.length + parts.there.length > 0) return createNested(writes, parent, data, parts)
+  return createRow(writes, parent, data, parts.columns)
 }
 
 async function createNested(
   writes: Writes,
-  model: Model,
-  row: Values,
+  parent: Parent,
+  data: Values,
   { here, columns, there }: Parts,
 ): Promise<Values> {
-  const out: Values = {}
-  const parent: Parent = { model, row, out, isUpdate: false }
-  for (const [name, value] of here) Object.assign(row, await writes.nested(writes, parent, name, value))
-  createRow(writes, model, row, out, columns)
-  for (const [name, value] of there) await writes.nested(writes, parent, name, value)
-  return out
+  for (const name of here) Object.assign(parent.row, await writes.nested(writes, parent, name, data[name]))
+  createRow(writes, parent, data, columns)
+  for (const name of there) await writes.nested(writes, parent, name, data[name])
+  return parent.out
 }
 
-/** @returns `out`, with the columns that are not encrypted */
-function createRow(writes: Writes, model: Model, row: Values, out: Values, columns: Parts['columns']): Values {
+/** @returns what Prisma gets of the row, with the columns that are not encrypted */
+function createRow(writes: Writes, { model, row, out }: Parent, data: Values, columns: readonly string[]): Values {
   const { encryption } = model
-  for (const [name, value] of columns) {
+  for (const name of columns) {
+    const value = data[name]
     row[name] = value
     if (!isEncrypted(model, name)) out[name] = value
     else if (isObject(value)) assertGiven(model, encryption as Encryption, name, value)
@@ -85,16 +91,22 @@ function createRow(writes: Writes, model: Model, row: Values, out: Values, colum
   if (encryption !== undefined) {
     fillIdentity(writes.models, model, encryption, row, out)
     fillNulls(model, encryption, row)
-    const fields = encryption.record.columns
-    let others: Set<string> | undefined
-    for (const name in row) {
-      if (Object.hasOwn(out, name) || fields.has(name)) continue
-      others ??= new Set()
-      others.add(name)
-    }
-    writes.add(encryption.cipher, row, out, others ?? NONE)
+    writes.add(encryption.cipher, row, out, onlyKnown(row, out, encryption))
   }
   return out
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** Columns of which only the value is known: Prisma fills them. */
+function onlyKnown(row: Values, out: Values, { record }: Encryption): ReadonlySet<string> {
+  let names: Set<string> | undefined
+  for (const name in row) {
+    if (record.columns.has(name) || Object.hasOwn(out, name)) continue
+    names ??= new Set()
+    names.add(name)
+  }
+  return names ?? NONE
 }
 
 /**
@@ -116,7 +128,8 @@ export async function updateData(
   const out: Values = {}
   const parts = split(model, data)
   const changed: Values = {}
-  for (const [name, value] of parts.columns) {
+  for (const name of parts.columns) {
+    const value = data[name]
     const holder = holderOf(writes.models, model, name)
     if (holder !== undefined) keepIdentity(model, name, setTo(value), demands, holder)
     else if (isEncrypted(model, name)) changed[name] = assigned(model, encryption as Encryption, name, value)
@@ -137,22 +150,22 @@ export async function updateData(
     writes.add(encryption.cipher, { ...row, ...changed }, out, new Set(encryption.identity))
   }
   const parent: Parent = { model, row: demands, out, isUpdate: true }
-  for (const [name, value] of [...parts.here, ...parts.there]) await writes.nested(writes, parent, name, value)
+  for (const name of [...parts.here, ...parts.there]) await writes.nested(writes, parent, name, data[name])
   return out
 }
 
 interface Parts {
-  readonly columns: readonly [string, unknown][]
+  readonly columns: readonly string[]
   /** Relations whose columns are here, and which say what those are. */
-  readonly here: readonly [string, unknown][]
-  readonly there: readonly [string, unknown][]
+  readonly here: readonly string[]
+  readonly there: readonly string[]
 }
 
 function split(model: Model, data: Values): Parts {
   const parts = {
-    columns: [] as [string, unknown][],
-    here: [] as [string, unknown][],
-    there: [] as [string, unknown][],
+    columns: [] as string[],
+    here: [] as string[],
+    there: [] as string[],
   }
   for (const name of Object.keys(data)) {
     const value = data[name]
@@ -161,8 +174,8 @@ function split(model: Model, data: Values): Parts {
       refuse(model, `${name} is filled from the columns that it indexes: leave it out of data`)
     }
     const relation = own(model.relations, name)
-    if (relation !== undefined) parts[relation.here === undefined ? 'there' : 'here'].push([name, value])
-    else if (model.scalars.has(name)) parts.columns.push([name, value])
+    if (relation !== undefined) parts[relation.here === undefined ? 'there' : 'here'].push(name)
+    else if (model.scalars.has(name)) parts.columns.push(name)
     else refuseUnknown(model, name)
   }
   return parts
@@ -180,8 +193,8 @@ function fillIdentity(models: Models, model: Model, encryption: Encryption, row:
   else if (tenant !== undefined && scope !== undefined && String(row[tenant]) !== String(scope)) {
     refuse(model, `${tenant} of the row is not the tenant of this work, which \`tenant\` says`)
   }
-  const [id, ...more] = ids
-  if (id !== undefined && more.length === 0 && row[id] === undefined) fill(id, newId?.())
+  const id = ids[0]
+  if (id !== undefined && ids.length === 1 && row[id] === undefined) fill(id, newId?.())
   for (const name of encryption.identity) {
     if (row[name] !== undefined && row[name] !== null) continue
     const how = ids.includes(name)
@@ -193,8 +206,6 @@ function fillIdentity(models: Models, model: Model, encryption: Encryption, row:
     )
   }
 }
-
-const NONE: ReadonlySet<string> = new Set()
 
 /** What is left out is null, unless a default of the database would be written as plaintext. */
 function fillNulls(model: Model, { record }: Encryption, row: Values): void {
