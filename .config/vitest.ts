@@ -32,6 +32,8 @@ export default defineConfig({
     isolate: false,
     // A third of a test's time is waiting, for processes and for timers: three workers keep two cores busy.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    // Test files make garbage faster than programs do: with room for it a run takes a tenth less.
+    execArgv: ['--max-semi-space-size=64'],
     coverage: {
       provider: 'v8',
       // Continuous integration measures what the ordinary tests cover in the one run that it makes of them.
