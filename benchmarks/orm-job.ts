@@ -1,4 +1,3 @@
-import { median } from './measure.ts'
 import type { Result } from './result.ts'
 
 /** One object mapper, and what is measured of it. */
@@ -27,6 +26,9 @@ export interface Job {
 
 type Way = () => Promise<unknown>
 
+const WAYS = ['plain', 'stored', 'encrypted', 'bare'] as const
+type WayName = (typeof WAYS)[number]
+
 /** What the encryption of an adapter may cost, beside the bare record cipher. */
 const TARGET = { atMost: 1.3 }
 
@@ -35,40 +37,44 @@ export async function measureMapper({ name, missing, read, insert, close }: Mapp
   const results: Result[] = missing === undefined ? [] : [{ id: 'P13 orm', what: name, measured: '', missing }]
   for (const [what, job] of Object.entries({ read, insert })) {
     if (job === undefined) continue
-    results.push(...linesOf(`${name}: ${what} 1,000 rows`, await processorMs(job, rounds)))
+    results.push(...linesOf(`${name}: ${what} 1,000 rows`, await processorMs(job, rounds), job.bare !== undefined))
   }
   await close?.()
   return results
 }
 
-/** ms of the processor in this process, one of each round. */
-type Times = { readonly [Name in 'plain' | 'stored' | 'encrypted' | 'bare']: readonly number[] }
+/** ms of the processor in this process for one run of each way. */
+type Times = { readonly [Name in WayName]: number }
 
-function linesOf(what: string, { plain, stored, encrypted, bare }: Times): Result[] {
-  const ms = (times: readonly number[]) => `${median(times).toFixed(1)} ms`
-  const times = (median(encrypted) / median(plain)).toFixed(2)
-  const lines: Result[] = [{ id: 'P13 orm', what, measured: `${ms(plain)} → ${ms(encrypted)}  ${times} ×` }]
-  if (stored.length === 0) return lines
-  const added = encrypted.map((time, round) => time - (stored[round] as number))
-  const value = median(added.map((time, round) => time / (bare[round] as number)))
-  const measured = `${ms(added)} / ${ms(bare)}  ${value.toFixed(2)} ×`
+function linesOf(what: string, { plain, stored, encrypted, bare }: Times, isOurs: boolean): Result[] {
+  const ms = (time: number) => `${time.toFixed(1)} ms`
+  const measured = `${ms(plain)} → ${ms(encrypted)}  ${(encrypted / plain).toFixed(2)} ×`
+  const lines: Result[] = [{ id: 'P13 orm', what, measured }]
+  if (!isOurs) return lines
+  const value = (encrypted - stored) / bare
   return [
     ...lines,
-    { id: 'P13 orm', what: '  the part of the encryption / the bare cipher', measured, value, target: TARGET },
+    {
+      id: 'P13 orm',
+      what: '  the part of the encryption / the bare cipher',
+      measured: `${ms(encrypted - stored)} / ${ms(bare)}  ${value.toFixed(2)} ×`,
+      value,
+      target: TARGET,
+    },
   ]
 }
 
 /**
  * The time of the processor that each way takes in this process, in turns: the database and its disk are the same for all,
  * and vary more than what is measured. A turn is two runs, of which the second counts: the first one pays for the garbage
- * that another way left, and the second for that of its own kind. What is compared ran in the same round, a second apart,
- * because the speed of a machine that others use too changes by a third from minute to minute.
+ * that another way left, and the second for that of its own kind. Means, because garbage is paid for once in several runs;
+ * of the three quarters of the rounds that took least, because a machine that others use is at times a third slower.
  */
 async function processorMs({ before, ...ways }: Job, rounds: number): Promise<Times> {
-  const names = ['plain', 'stored', 'encrypted', 'bare'] as const
-  const times: Record<(typeof names)[number], number[]> = { plain: [], stored: [], encrypted: [], bare: [] }
+  const all: Times[] = []
   for (let round = -2; round < rounds; round++) {
-    for (const name of names) {
+    const times = { plain: 0, stored: 0, encrypted: 0, bare: 0 }
+    for (const name of WAYS) {
       const way = ways[name]
       if (way === undefined) continue
       await before?.()
@@ -77,8 +83,12 @@ async function processorMs({ before, ...ways }: Job, rounds: number): Promise<Ti
       const start = process.cpuUsage()
       await way()
       const { user, system } = process.cpuUsage(start)
-      if (round >= 0) times[name].push((user + system) / 1_000)
+      times[name] = (user + system) / 1_000
     }
+    if (round >= 0) all.push(times)
   }
-  return times
+  const sum = (times: Times) => WAYS.reduce((total, name) => total + times[name], 0)
+  const calm = all.toSorted((a, b) => sum(a) - sum(b)).slice(0, Math.ceil(all.length * 0.75))
+  const mean = (name: WayName) => calm.reduce((total, times) => total + times[name], 0) / calm.length
+  return { plain: mean('plain'), stored: mean('stored'), encrypted: mean('encrypted'), bare: mean('bare') }
 }
