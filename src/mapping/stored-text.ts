@@ -3,7 +3,6 @@ import { parseField } from '../format/field.ts'
 import type { MappedRecord } from './mapped-record.ts'
 
 const BYTES_LITERAL = /^(?:x'|e'\\\\x|'\\x)((?:[0-9a-f]{2})+)'$/i
-const TEXT_LITERAL = /^'([\w-]+)'$/
 const TAG = /^(?:[0-9a-f]{2})+$/
 
 /** A value for a column, as a statement has it. */
@@ -33,7 +32,9 @@ export function assertStored(record: MappedRecord, field: string, { literal, val
 /** The text or bytes of a literal as mappers write them that put values into the text. */
 function written(literal: string): string | Uint8Array | undefined {
   const bytes = BYTES_LITERAL.exec(literal)?.[1]
-  return bytes === undefined ? TEXT_LITERAL.exec(literal)?.[1] : Buffer.from(bytes, 'hex')
+  if (bytes !== undefined) return Buffer.from(bytes, 'hex')
+  // What is between the quotes may be anything; no form of a stored value has quotes or backslashes.
+  return literal.length > 1 && literal.startsWith("'") && literal.endsWith("'") ? literal.slice(1, -1) : undefined
 }
 
 /** Whether it has the form of a tag of this many bytes, the first of which is never zero. */
