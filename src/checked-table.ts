@@ -141,7 +141,8 @@ function assertTableChange(change: TableChange): void {
   if (kind === 'add-column') {
     assertOneOf(['text', 'bytes'], change.holds, 'holds')
     if (change.width !== undefined) assertWhole(change.width, 'width', 1, Number.MAX_SAFE_INTEGER)
-    if (change.type !== undefined) assertFilled(change.type, 'type')
+    // A column of SQLite may have no type.
+    if (change.type !== undefined && change.type !== '') assertFilled(change.type, 'type')
   }
   if (kind === 'rename') {
     assertArray(change.columns, 'columns')
