@@ -950,7 +950,7 @@ describe('a table, called directly', () => {
     ].map((kind) => ({ kind })),
     ...bad(
       { kind: 'add-column', column: 'a', holds: 'text' },
-      { column: [null, 5, 'a\0b'], holds: [null, 'other'], width: counts.slice(1), type: [null, ''] },
+      { column: [null, 5, 'a\0b'], holds: [null, 'other'], width: counts.slice(1), type: [null, 5, 'a\0b'] },
     ),
     ...bad(rename, {
       columns: [null, [null], [{ from: 'a' }]],
