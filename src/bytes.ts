@@ -11,9 +11,11 @@ export {
   assertFunction,
   assertMethods,
   assertObject,
+  assertOneOf,
   assertOptions,
   assertSignal,
   assertText,
+  assertTexts,
   assertWhole,
   describe,
 } from './checks.ts'

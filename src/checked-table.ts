@@ -3,8 +3,10 @@ import {
   assertBytes,
   assertFilled,
   assertObject,
+  assertOneOf,
   assertOptions,
   assertText,
+  assertTexts,
   assertWhole,
   describe,
 } from './bytes.ts'
@@ -201,19 +203,4 @@ function assertProgress(progress: JobProgress): void {
   assertOptions(kept, 'kept')
   for (const text of Object.values(kept ?? {})) assertText(text, 'each of kept')
   if (error !== undefined) assertText(error, 'error')
-}
-
-function assertTexts(
-  texts: unknown,
-  name: string,
-  assertOne: (text: unknown, name: string) => void = assertText,
-): asserts texts is readonly string[] {
-  assertArray(texts, name)
-  for (const text of texts) assertOne(text, `each of ${name}`)
-}
-
-function assertOneOf(known: readonly string[], value: unknown, name: string): void {
-  if (typeof value === 'string' && known.includes(value)) return
-  const received = typeof value === 'string' ? 'another text' : describe(value)
-  throw new InvalidInputError(`${name} must be one of ${known.join(', ')}, received ${received}`)
 }

@@ -82,6 +82,23 @@ export function assertArray(value: unknown, name: string): asserts value is read
   }
 }
 
+/** Refuses anything but an array of well-formed texts, or of what `assertOne` takes. @throws InvalidInputError */
+export function assertTexts(
+  values: unknown,
+  name: string,
+  assertOne: (value: unknown, name: string) => void = assertText,
+): asserts values is readonly string[] {
+  assertArray(values, name)
+  for (const value of values) assertOne(value, `each of ${name}`)
+}
+
+/** Refuses anything but one of the known texts. Never says another text: it may be a secret. @throws InvalidInputError */
+export function assertOneOf(known: readonly string[], value: unknown, name: string): void {
+  if (typeof value === 'string' && known.includes(value)) return
+  const received = typeof value === 'string' ? 'another text' : describe(value)
+  throw new InvalidInputError(`${name} must be one of ${known.join(', ')}, received ${received}`)
+}
+
 /** Refuses anything but a function. @throws InvalidInputError */
 export function assertFunction(value: unknown, name: string): asserts value is (...args: never[]) => unknown {
   if (typeof value !== 'function')

@@ -1,4 +1,4 @@
-import { assertArray, assertObject, assertText, assertWhole, describe } from './bytes.ts'
+import { assertArray, assertObject, assertOneOf, assertText, assertTexts, assertWhole } from './bytes.ts'
 import { InvalidInputError } from './errors.ts'
 import { isKeyRecord, isLogEntry, isLogHead, isShredEntry } from './key-record-shape.ts'
 import {
@@ -27,12 +27,12 @@ export function checkedKeyStore<Store extends KeyStore>(store: Store): Store {
   const { get, findActive, list, commit, log } = store
   const checked: Pick<KeyStore, 'get' | 'findActive' | 'list' | 'commit' | 'log'> = {
     async get(ids) {
-      assertTexts(ids, 'ids')
+      assertRead(ids, 'ids')
       return get([...new Set(ids)])
     },
     async findActive(purpose, scopes) {
       assertOneOf(KEY_PURPOSES, purpose, 'purpose')
-      assertTexts(scopes, 'scopes')
+      assertRead(scopes, 'scopes')
       return findActive(purpose, [...new Set(scopes)])
     },
     async list(query) {
@@ -91,10 +91,10 @@ export function checkedAnchor({ read, write }: KeyLogAnchor): KeyLogAnchor {
   }
 }
 
-function assertTexts(texts: unknown, name: string): asserts texts is readonly string[] {
-  assertArray(texts, name)
+/** As many texts as one read may ask for. */
+function assertRead(texts: unknown, name: string): asserts texts is readonly string[] {
+  assertTexts(texts, name)
   assertWhole(texts.length, `the number of ${name}`, 0, MAX_READ)
-  for (const text of texts) assertText(text, `each of the ${name}`)
 }
 
 function assertQuery(query: KeyQuery): void {
@@ -126,10 +126,4 @@ function assertCommit(commit: KeyCommit): void {
 function assertPage(after: number, limit: number): void {
   assertWhole(after, 'after', 0, Number.MAX_SAFE_INTEGER)
   assertWhole(limit, 'limit', 0, Number.MAX_SAFE_INTEGER)
-}
-
-function assertOneOf(known: readonly string[], value: unknown, name: string): void {
-  if (typeof value === 'string' && known.includes(value)) return
-  const received = typeof value === 'string' ? 'another text' : describe(value)
-  throw new InvalidInputError(`${name} must be one of ${known.join(', ')}, received ${received}`)
 }

@@ -1,4 +1,4 @@
-import { InvalidInputError } from '../errors.ts'
+import { assertWhole } from '../bytes.ts'
 import { KEY_PURPOSES, type KeyPurpose, type KeyState } from '../key-store.ts'
 import { assertKeyId, assertPurpose, assertState } from './key-arguments.ts'
 import { type KeyInfo, keyInfo } from './key-info.ts'
@@ -24,9 +24,7 @@ export async function listKeys({ name, store, keyring }: KeyParts, options: List
   assertPurpose(query.purpose, KEY_PURPOSES)
   assertState(query.state)
   if (query.after !== undefined) assertKeyId(query.after, 'after')
-  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE) {
-    throw new InvalidInputError(`limit must be a whole number from 1 to ${PAGE}`)
-  }
+  assertWhole(limit, 'limit', 1, PAGE)
   const text = scope === undefined ? {} : { scope: encodeScope(scope, name) }
   const records = await store.list({ ...query, ...text, limit })
   return Promise.all(records.map(async (record) => keyInfo(await keyring.verified(record))))
