@@ -41,6 +41,16 @@ export function parseField(value: unknown): Buffer | undefined {
   return bytes.byteLength >= MIN_LENGTH && bytes.byteLength <= MAX_LENGTH ? bytes : undefined
 }
 
+/**
+ * Whether a value has the form of a field ciphertext from its first character to its last: what `parseField` takes, without
+ * its bytes.
+ */
+export function isField(value: unknown): boolean {
+  if (typeof value !== 'string') return parseField(value) !== undefined
+  const length = Math.floor((value.length * 3) / 4) - TEXT_PREFIX_BYTES.byteLength
+  return length >= MIN_LENGTH && length <= MAX_LENGTH && FIELD_TEXT.test(value) && endsClean(value)
+}
+
 /** Whether a value begins like a field ciphertext, in text or binary form. It may still not be one. */
 export function looksEncrypted(value: unknown): boolean {
   if (typeof value === 'string') return value.startsWith(TEXT_PREFIX)
@@ -71,6 +81,8 @@ export function keyIdOfHead(head: string | Uint8Array): string | undefined {
 }
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/
+/** The prefix, the byte of the format, which ends in the next character, and the rest. */
+const FIELD_TEXT = /^sr1_-[Q-Za-f][A-Za-z0-9_-]+$/
 
 const SCRATCH_SIZE = 16_384
 const decoded = Buffer.alloc(SCRATCH_SIZE)

@@ -52,6 +52,8 @@ class RowReader {
   readonly #width: number
   readonly #onValue: OnValue
   #placeholders = 0
+  /** The parameter that the value read last is, from 0, or -1. */
+  #parameter = -1
 
   constructor(text: string, width: number, onValue: OnValue) {
     this.#text = text
@@ -84,41 +86,47 @@ class RowReader {
       const from = this.#skip(position)
       const to = this.#value(from)
       if (to < 0) return -1
-      const parameter = this.#parameter(from)
-      if (!isFirst) this.#onValue(at, from, to, parameter)
+      if (!isFirst) this.#onValue(at, from, to, this.#parameter)
       position = this.#skip(to)
-      if (text[position] !== (at === last ? ')' : ',')) return -1
+      if (text.charCodeAt(position) !== (at === last ? CLOSING : COMMA)) return -1
       position++
     }
     return position
   }
 
-  /** @returns the position behind a value, or -1 when it is another expression */
+  /** @returns the position behind a value, whose parameter it notes, or -1 when it is another expression */
   #value(from: number): number {
     const text = this.#text
-    const first = text[from]
+    const first = text.charCodeAt(from)
+    this.#parameter = -1
     let end = -1
-    if (first === "'") end = this.#literal(from)
-    else if (first === '$') end = digits(text, from + 1)
-    else if (first === '?') end = from + 1
-    else if ((first === 'X' || first === 'x') && text[from + 1] === "'") end = this.#literal(from + 1)
+    if (first === DOLLAR) end = this.#number(from + 1)
+    else if (first === QUOTE) end = this.#literal(from)
+    else if (first === QUESTION) {
+      this.#parameter = this.#placeholders++
+      end = from + 1
+    } else if ((first | 32) === LETTER_X && text.charCodeAt(from + 1) === QUOTE) end = this.#literal(from + 1)
     else end = matched(WORD, text, from)
-    if (end < 0 || text[end] !== ':') return end
-    return matched(CAST, text, end)
+    return end >= 0 && text.charCodeAt(end) === COLON ? matched(CAST, text, end) : end
   }
 
   /** @returns the position behind a literal, in which two quotes are one */
   #literal(quote: number): number {
     const text = this.#text
     let end = text.indexOf("'", quote + 1)
-    while (end >= 0 && text[end + 1] === "'") end = text.indexOf("'", end + 2)
+    while (end >= 0 && text.charCodeAt(end + 1) === QUOTE) end = text.indexOf("'", end + 2)
     return end < 0 ? -1 : end + 1
   }
 
-  #parameter(from: number): number {
-    const first = this.#text[from]
-    if (first === '?') return this.#placeholders++
-    return first === '$' ? Number.parseInt(this.#text.slice(from + 1, from + 7), 10) - 1 : -1
+  /** @returns the position behind the number of a parameter */
+  #number(from: number): number {
+    const text = this.#text
+    let end = from
+    let number = 0
+    let code = text.charCodeAt(end)
+    for (; isDigit(code); code = text.charCodeAt(++end)) number = number * 10 + code - 48
+    this.#parameter = number - 1
+    return end > from && end - from <= 6 && code !== UNDERSCORE && !isLetter(code) ? end : -1
   }
 
   #skip(from: number): number {
@@ -128,14 +136,16 @@ class RowReader {
   }
 }
 
+const [QUOTE, DOLLAR, QUESTION, COLON, COMMA, CLOSING, UNDERSCORE, LETTER_X] = Array.from("'$?:,)_x", (character) =>
+  character.charCodeAt(0),
+)
+
 function isSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13)
 }
 
-function digits(text: string, from: number): number {
-  let end = from
-  while (end < text.length && text.charCodeAt(end) >= 48 && text.charCodeAt(end) <= 57) end++
-  return end > from && end - from <= 6 && text[end] !== '_' && !isLetter(text.charCodeAt(end)) ? end : -1
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57
 }
 
 function isLetter(code: number): boolean {

@@ -11,7 +11,9 @@ const IN_LITERAL = /\.\s*'/
  * @throws InvalidInputError
  */
 export function assertLegibleNames(text: string, backslash?: Backslash): void {
-  if (!ESCAPED.test(text) && !IN_LITERAL.test(text)) return
+  // Nearly no statement has the rarest character of either; a search for one is much faster than an expression.
+  const mayBeEscaped = text.includes('&"') && ESCAPED.test(text)
+  if (!mayBeEscaped && !(text.includes('.') && IN_LITERAL.test(text))) return
   const bare = sqlText(text, backslash)?.bare
   if (!ESCAPED.test(bare ?? text) && (bare === undefined || !IN_LITERAL.test(bare))) return
   throw new InvalidInputError(

@@ -1,6 +1,6 @@
 import { type InsertHead, insertRows, type OnValue } from './insert-rows.ts'
 import { assertReadable, bareName, isNamed, type NamedTable } from './query-text.ts'
-import { assertStored } from './stored-text.ts'
+import { assertStored, literalValue } from './stored-text.ts'
 import { assertWrites, knownColumn } from './write-text.ts'
 
 /**
@@ -38,12 +38,7 @@ function checkOf(
   const isOurs = names.map((name) => record.indexColumns.has(name) || record.isEncrypted(name))
   return (at, from, to, parameter) => {
     if (!isOurs[at]) return
-    const literal = text.slice(from, to)
-    const isNull = parameter < 0 && /^(?:null|default)\b/i.test(literal)
-    assertStored(record, names[at] as string, {
-      literal,
-      value: parameter < 0 ? undefined : parameters[parameter],
-      isNull,
-    })
+    const given = parameter < 0 ? literalValue(text.slice(from, to)) : parameters[parameter]
+    assertStored(record, names[at] as string, given)
   }
 }

@@ -1,40 +1,37 @@
 import { Buffer } from 'node:buffer'
-import { parseField } from '../format/field.ts'
+import { isField } from '../format/field.ts'
 import type { MappedRecord } from './mapped-record.ts'
 
 const BYTES_LITERAL = /^(?:x'|e'\\\\x|'\\x)((?:[0-9a-f]{2})+)'$/i
+const NULL = /^(?:null|default)(?:::\w+)?$/i
 const TAG = /^(?:[0-9a-f]{2})+$/
-
-/** A value for a column, as a statement has it. */
-export interface WrittenValue {
-  /** What stands in the text. */
-  readonly literal: string
-  /** The parameter that the text stands for; undefined where it is none. */
-  readonly value: unknown
-  /** Whether the text is NULL or DEFAULT. */
-  readonly isNull: boolean
-}
 
 /**
  * Refuses a value for an encrypted column or an index column that was not made for it. It is known by its form alone: what
  * begins like a ciphertext but is none, as somebody may choose it who chooses a value, is refused.
  *
+ * @param given a parameter of a statement, or the value of a literal
  * @throws InvalidInputError
  */
-export function assertStored(record: MappedRecord, field: string, { literal, value, isNull }: WrittenValue): void {
+export function assertStored(record: MappedRecord, field: string, given: unknown): void {
   const tagLength = record.tagLength(field)
-  if ((isNull || value === null) && (tagLength !== undefined || record.showsNull(field))) return
-  const given = value === undefined ? written(literal) : value
-  if (tagLength === undefined && parseField(given) === undefined) throw record.unencrypted(field)
+  if (given === null && (tagLength !== undefined || record.showsNull(field))) return
+  if (tagLength === undefined && !isField(given)) throw record.unencrypted(field)
   if (tagLength !== undefined && !isTag(given, tagLength)) throw record.writtenIndex(field)
 }
 
-/** The text or bytes of a literal as mappers write them that put values into the text. */
-function written(literal: string): string | Uint8Array | undefined {
+/**
+ * What a literal holds, as mappers write them that put values into the text.
+ *
+ * @returns its text or bytes, null for NULL and DEFAULT, undefined for anything else
+ */
+export function literalValue(literal: string): string | Uint8Array | null | undefined {
+  // What is between the quotes may be anything; no form of a stored value has quotes or backslashes.
+  if (literal.length > 1 && literal.startsWith("'") && literal.endsWith("'") && literal[1] !== '\\')
+    return literal.slice(1, -1)
   const bytes = BYTES_LITERAL.exec(literal)?.[1]
   if (bytes !== undefined) return Buffer.from(bytes, 'hex')
-  // What is between the quotes may be anything; no form of a stored value has quotes or backslashes.
-  return literal.length > 1 && literal.startsWith("'") && literal.endsWith("'") ? literal.slice(1, -1) : undefined
+  return NULL.test(literal) ? null : undefined
 }
 
 /** Whether it has the form of a tag of this many bytes, the first of which is never zero. */

@@ -3,7 +3,7 @@ import type { MappedRecord } from './mapped-record.ts'
 import { bareName, columnNames, escaped, isNamed, type NamedTable } from './query-text.ts'
 import { NAME, sourceNames } from './source-text.ts'
 import { endOf, listItems, type SqlText, sqlText } from './sql-text.ts'
-import { assertStored } from './stored-text.ts'
+import { assertStored, literalValue } from './stored-text.ts'
 
 // Not `for update`, `do update set`, `on duplicate key update`, `on update cascade`, triggers, grants and functions.
 const WRITE =
@@ -161,9 +161,9 @@ class Write {
     const text = this.#sql.names.slice(from, to)
     const token = VALUE.exec(text.trim())?.[1]?.toLowerCase() ?? ''
     const index = token === '?' ? this.#placeholders.get(from + text.indexOf('?')) : Number(token.slice(1)) - 1
-    const value = /^[$?]/.test(token) ? this.#parameters[index as number] : undefined
-    const isNull = token === 'null' || token === 'default'
-    assertStored(record, field, { literal: this.#sql.text.slice(from, to).trim(), value, isNull })
+    const isParameter = /^[$?]/.test(token)
+    const given = isParameter ? this.#parameters[index as number] : literalValue(this.#sql.text.slice(from, to).trim())
+    assertStored(record, field, given)
   }
 
   /** Refuses an expression for a plain column that reads an encrypted one: the database would compare or copy ciphertexts. */

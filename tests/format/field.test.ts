@@ -5,7 +5,8 @@ import { gcm } from '@noble/ciphers/aes.js'
 import { describe, expect, test } from 'vitest'
 import { memoryKms } from '../../providers/memory/index.ts'
 import { parseBase64url } from '../../src/base64url.ts'
-import { parseField, TEXT_PREFIX_BYTES } from '../../src/format/field.ts'
+import { isField, parseField, TEXT_PREFIX_BYTES } from '../../src/format/field.ts'
+import { MAX_VALUE_BYTES } from '../../src/format/typed-value.ts'
 import { defineRecord } from '../../src/index.ts'
 import { DataKey } from '../../src/keys/data-key.ts'
 import { unwrapSecret } from '../../src/keys/open-key.ts'
@@ -184,5 +185,29 @@ describe('the field format', () => {
         expect(parseField(valid + character) === undefined).toBe(parseBase64url(valid + character) === undefined)
       }
     }
+  })
+
+  test('is known by its form without its bytes, exactly where it can be read', () => {
+    const agree = (value: unknown) => {
+      assert.equal(isField(value), parseField(value) !== undefined, String(value).slice(0, 200))
+    }
+    const every = Array.from({ length: 0x180 }, (_, code) => String.fromCharCode(code))
+    const text = (length: number) => {
+      return Buffer.concat([TEXT_PREFIX_BYTES, Buffer.from([0xf9]), Buffer.alloc(length, 0xa7)]).toString('base64url')
+    }
+    expect(isField(text(57))).toBe(true)
+    for (const length of [0, 1, 55, 56, 57, 58, 59, 100]) {
+      const valid = text(length)
+      agree(valid)
+      agree(`${valid}\n`)
+      for (const at of [0, 3, 4, 5, 6, 40, valid.length - 1, valid.length]) {
+        for (const character of every) agree(valid.slice(0, at) + character + valid.slice(at + 1))
+        agree(valid.slice(0, at))
+      }
+      const bytes = Buffer.from(valid.slice(4), 'base64url')
+      for (const value of [bytes, new Uint8Array(bytes), bytes.subarray(1), bytes.subarray(0, -1)]) agree(value)
+    }
+    for (const more of [-2, -1, 0, 1, 2, 3]) agree(text(MAX_VALUE_BYTES + 1024 - 1 + more))
+    for (const other of [undefined, null, 7, {}, [], new Date(0), '', 'sr1_', Symbol.iterator]) agree(other)
   })
 })
