@@ -12,6 +12,8 @@ export interface Encrypted {
   readonly named: NamedTable
   /** Names in the database of its fields, by the fields. */
   readonly fields: readonly (readonly [field: string, column: string])[]
+  /** Names in the database of its fields and index columns. */
+  readonly stored: ReadonlySet<string>
 }
 
 /** The models with encrypted columns of one Sequelize. */
@@ -86,7 +88,8 @@ function describeModel(model: ModelStatic<Model>, record: MappedRecord): Encrypt
   const backslash = backslashOf(model.sequelize as Sequelize)
   const named = { record, table: model.tableName, columns, unquoted: true }
   const fields = [...record.fields].map((name) => [name, columns.get(name) as string] as const)
-  return { model, record, named: backslash === undefined ? named : { ...named, backslash }, fields }
+  const stored = new Set(record.written.map((name) => columns.get(name) as string))
+  return { model, record, named: backslash === undefined ? named : { ...named, backslash }, fields, stored }
 }
 
 function keyOf(type: unknown): unknown {

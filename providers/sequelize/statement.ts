@@ -44,6 +44,7 @@ export function watchStatement(registry: Registry, query: Query): void {
   // statement runs, none is told its text and parameters (`logging` gets them as one text, and not at all with `benchmark`), and
   // none is given what `returning`, `mapToModel`, a query of one's own or a find with `hooks: false` brought back.
   query.run = async (sql, parameters) => {
+    if (typeof sql !== 'string') throw otherWay()
     watched.set(query, true)
     // MySQL: it asks for warnings by itself.
     if (isRunning) return run.call(query, sql, parameters)
@@ -66,8 +67,11 @@ export function watchStatement(registry: Registry, query: Query): void {
  * @throws ConfigError
  */
 export function assertWatched(query: Query): void {
-  if (watched.get(query) !== false || query.sql === undefined) return
-  throw new ConfigError('this version of Sequelize ran a statement that was not shown to its hooks')
+  if (watched.get(query) === false && query.sql !== undefined) throw otherWay()
+}
+
+function otherWay(): ConfigError {
+  return new ConfigError('this version of Sequelize ran a statement that was not shown to its hooks')
 }
 
 class Statement {
@@ -144,7 +148,12 @@ class Statement {
     const rows = Array.isArray(returned) && Array.isArray(returned[0]) ? (returned[0] as Values[]) : []
     for (const [at, { encrypted, instance, before }] of this.#written.entries()) {
       const row = rows[at]
-      if (row !== undefined && !showInserted(encrypted, row, before)) results.add(row, encrypted.model)
+      if (row !== undefined) {
+        const news = newsOf(encrypted, row, before)
+        if (news === undefined) results.add(row, encrypted.model)
+        // Sequelize puts what it finds into the instance, column by column, and looks for the attribute of each.
+        else rows[at] = news
+      }
       if (!this.#mayBeAnother) remember(encrypted, instance)
     }
   }
@@ -156,18 +165,15 @@ class Statement {
   }
 }
 
-/** Shows a row that was just written, if it is the one that was given. */
-function showInserted({ record, named, fields }: Encrypted, row: Values, before: Values): boolean {
+/** What an instance does not know of the row that was just written for it; undefined where the database has another one. */
+function newsOf({ fields, stored }: Encrypted, row: Values, before: Values): Values | undefined {
   for (const [name, key] of fields) {
     const was = before[name]
-    if (row[key] !== undefined && !(was instanceof Sealed && was.isStored(row[key]))) return false
+    if (row[key] !== undefined && !(was instanceof Sealed && was.isStored(row[key]))) return undefined
   }
-  for (const [name, key] of fields) if (row[key] !== undefined) row[key] = (before[name] as Sealed).plain
-  for (const name of record.indexColumns) {
-    const key = named.columns.get(name) as string
-    if (row[key] !== undefined) delete row[key]
-  }
-  return true
+  const news: Values = {}
+  for (const key of Object.keys(row)) if (!stored.has(key)) news[key] = row[key]
+  return news
 }
 
 /** Parameters by their number: SQLite gets them by names such as `$1`. */

@@ -115,12 +115,16 @@ describe('the guard of statements', () => {
     const on = sequelize()
     encryptedModel(define(encryptedAttributes(records.customers), on), room.records.customers)
     const hooks = on as unknown as { runHooks(name: string, options: object, query: object): Promise<unknown> }
-    const query: { options: object; run: () => Promise<unknown>; sql?: string } = { options: {}, run: async () => [] }
+    const query: { options: object; run: (sql?: string) => Promise<unknown>; sql?: string } = {
+      options: {},
+      run: async () => [],
+    }
     await hooks.runHooks('beforeQuery', {}, query)
     await hooks.runHooks('afterQuery', {}, query) // a hook in between failed
     query.sql = 'select 1'
     await expect(hooks.runHooks('afterQuery', {}, query)).rejects.toMatchObject({ code: 'ERR_CONFIG' })
-    await query.run()
+    await expect(query.run()).rejects.toMatchObject({ code: 'ERR_CONFIG' })
+    await query.run('select 1')
     await hooks.runHooks('afterQuery', {}, query)
   })
 })
