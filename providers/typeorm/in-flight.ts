@@ -8,14 +8,15 @@ type Entity = Record<string, unknown>
 export const KEPT: unique symbol = Symbol('strongroom.kept')
 
 /** What an entity held before its values were encrypted for writing. */
-export interface Before {
+interface Held {
   readonly names: readonly string[]
   /** The values of these names, undefined where there was none, or `KEPT`. */
   readonly values: unknown[]
+  /** In how many writes the entity is: it may be in several at once. */
+  writes: number
 }
 
-/** What entities held, and how many writes they are in: one entity may be in several at once. */
-const held = new WeakMap<Entity, { readonly before: Before; writes: number }>()
+const held = new WeakMap<Entity, Held>()
 
 /** In milliseconds: a query of whose end another subscriber lets nobody know must not hold up an error for ever. */
 const PATIENCE = 1_000
@@ -73,14 +74,17 @@ export class InFlight {
     throw error
   }
 
-  /** Says what an entity held, until it is released. */
-  hold(entity: Entity, before: Before): void {
+  /**
+   * Says what an entity held, until it is released.
+   *
+   * @param values of these names, undefined where there was none, or `KEPT`; the list is kept
+   */
+  hold(entity: Entity, names: readonly string[], values: unknown[]): void {
     const known = held.get(entity)
-    if (known === undefined) held.set(entity, { before, writes: 1 })
+    if (known === undefined) held.set(entity, { names, values, writes: 1 })
     else {
       known.writes++
-      const { values } = known.before
-      for (let at = 0; at < values.length; at++) if (values[at] === KEPT) values[at] = before.values[at]
+      for (let at = 0; at < values.length; at++) if (known.values[at] === KEPT) known.values[at] = values[at]
     }
     this.#entities.set(entity, (this.#entities.get(entity) ?? 0) + 1)
   }
@@ -109,7 +113,7 @@ export class InFlight {
 
 /** Whether the statement that writes an entity was made. */
 function isTaken(entity: Entity): boolean {
-  const { names = [] } = held.get(entity)?.before ?? {}
+  const { names = [] } = held.get(entity) ?? {}
   return names.some((name) => entity[name] instanceof Placeholder && entity[name].isTaken)
 }
 
@@ -119,7 +123,7 @@ function letGo(entity: Entity, writes: number): void {
   known.writes -= writes
   if (known.writes > 0) return
   held.delete(entity)
-  const { names, values } = known.before
+  const { names, values } = known
   // Backwards, because only the property that was added last is deleted without making the object slow.
   for (let at = names.length - 1; at >= 0; at--) {
     const name = names[at] as string

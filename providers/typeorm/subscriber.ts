@@ -8,7 +8,7 @@ import type {
   QueryRunner,
   UpdateEvent,
 } from 'typeorm'
-import { ConfigError } from '../../src/errors.ts'
+import { ConfigError, InvalidInputError } from '../../src/errors.ts'
 import type { AnyRow, MappedRecord } from '../../src/mapping/mapped-record.ts'
 import { assertNotCalculated, type NamedTable } from '../../src/mapping/query-text.ts'
 import { assertStatement } from '../../src/mapping/statement-text.ts'
@@ -43,6 +43,10 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   readonly #metadata: EntityMetadata
   readonly #named: NamedTable
   readonly #guard: StatementGuard
+  /** The names in the record of its columns. */
+  readonly #columns: readonly string[]
+  /** What is to be encrypted of a new entity: one function, because there may be thousands of entities. */
+  readonly #inserted = (entity: Entity): AnyRow => this.#record.complete(this.#rowOf(entity))
   /** Entities that queries load in this turn, to be decrypted together. */
   readonly #loaded = new Map<QueryRunner | undefined, Loaded>()
   /** Entities that are announced in this turn, to be encrypted together. */
@@ -55,6 +59,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     // By path: an embedded entity may have a property of the same name.
     const columns = metadata.columns.map(({ propertyPath, databaseName }) => [propertyPath, databaseName] as const)
     this.#named = { record, table: metadata.tableName, columns: new Map(columns), unquoted: true }
+    this.#columns = [...this.#named.columns.keys()]
     for (const name of [...record.identity, ...record.fields, ...record.indexColumns]) {
       if (!this.#named.columns.has(name)) throw new ConfigError(`entity ${metadata.name} has no column ${name}`)
     }
@@ -79,9 +84,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
 
   beforeInsert({ entity, metadata, queryRunner }: InsertEvent<unknown>): Promise<void> | undefined {
     if (metadata !== this.#metadata || entity === undefined) return undefined
-    return this.#write(entity as Entity, inFlight(queryRunner), () => {
-      return this.#record.complete(this.#rowOf(entity as Entity))
-    })
+    return this.#write(entity as Entity, inFlight(queryRunner), this.#inserted)
   }
 
   afterInsert({ entity, metadata, queryRunner }: InsertEvent<unknown>): void {
@@ -174,12 +177,15 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   }
 
   /** Encrypts an entity for writing, with all that are announced with it. */
-  #write(entity: Entity, flight: InFlight, rowOf: () => AnyRow): Promise<void> {
+  #write(entity: Entity, flight: InFlight, rowOf: (entity: Entity) => AnyRow): Promise<void> {
     let row: AnyRow
     try {
-      row = rowOf()
+      this.#assertWritable(entity)
+      row = rowOf(entity)
     } catch (error) {
-      return handled(flight.fail(error))
+      const write = flight.fail(error)
+      handle(write)
+      return write
     }
     let announced = this.#announced.get(flight)
     if (announced === undefined) {
@@ -191,8 +197,20 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     }
     announced.entities.push(entity)
     announced.rows.push(row)
-    const { done } = announced
-    return handled(done.then((failed) => (failed.has(row) ? flight.fail(failed.get(row)) : undefined)))
+    const write = announced.done.then((failed) => {
+      if (!failed.has(row)) return undefined
+      handle(write)
+      return flight.fail(failed.get(row))
+    })
+    return write
+  }
+
+  /** @throws InvalidInputError for an entity that cannot hold what its columns get */
+  #assertWritable(entity: Entity): void {
+    if (Object.isExtensible(entity)) return
+    throw new InvalidInputError(
+      `an entity of ${this.#record.name} that is frozen or sealed cannot be written, because it holds what its columns get until they have it: give a copy, as \`{ ...entity }\``,
+    )
   }
 
   async #encrypt(
@@ -206,7 +224,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
     this.#announced.delete(flight)
     const encrypted = await cipher.encryptMany(rows).catch(() => undefined)
     if (encrypted !== undefined) {
-      for (const [at, entity] of entities.entries()) this.#replace(entity, encrypted[at] as AnyRow, flight)
+      for (let at = 0; at < rows.length; at++) this.#replace(entities[at] as Entity, encrypted[at] as AnyRow, flight)
     } else {
       // They may be of several statements, and a row that fails is the business of its own alone.
       const settled = await Promise.allSettled(rows.map((row) => cipher.encryptMany([row])))
@@ -241,7 +259,7 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   /** The columns of an entity that are in the table, by their names in the record. */
   #rowOf(entity: Entity): AnyRow {
     const row: Record<string, unknown> = {}
-    for (const name of this.#named.columns.keys()) {
+    for (const name of this.#columns) {
       const value = entity[name]
       if (typeof value === 'function' && (this.#record.fields.has(name) || this.#record.identity.includes(name))) {
         throw this.#record.unencrypted(name)
@@ -253,22 +271,23 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
 
   #replace(entity: Entity, encrypted: AnyRow, flight: InFlight): void {
     const names = this.#record.written
-    const values: unknown[] = []
-    for (const name of names) {
-      if (!Object.hasOwn(encrypted, name)) {
-        values.push(KEPT)
+    const values = new Array<unknown>(names.length)
+    for (let at = 0; at < names.length; at++) {
+      const name = names[at] as string
+      const value = encrypted[name]
+      // What was not encrypted is not there, or comes from a prototype.
+      if (value === undefined || !Object.hasOwn(encrypted, name)) {
+        values[at] = KEPT
         continue
       }
-      values.push(entity[name])
-      const value = encrypted[name]
+      values[at] = entity[name]
       entity[name] = value === null ? null : Placeholder.of(value as string)
     }
-    flight.hold(entity, { names, values })
+    flight.hold(entity, names, values)
   }
 }
 
-/** TypeORM does not wait for it when another subscriber throws. */
-function handled(write: Promise<undefined>): Promise<void> {
+/** Waits for a write that fails: TypeORM does not when another subscriber throws. */
+function handle(write: Promise<unknown>): void {
   write.catch(() => undefined)
-  return write
 }

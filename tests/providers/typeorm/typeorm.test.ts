@@ -99,6 +99,16 @@ function describeOwn(the: () => Case): void {
       }
     })
 
+    test('of an entity that is frozen is refused with the reason, and the others have their values back', async () => {
+      for (const lock of [Object.freeze, Object.seal, Object.preventExtensions]) {
+        const rows = [customer('acme', 31), lock(customer('acme', 32))]
+        const before = rows.map((row) => ({ ...row }))
+        await expect(manager().insert(Customers, rows)).rejects.toThrow(/frozen or sealed/)
+        expect(rows).toEqual(before)
+        expect(await manager().countBy(Customers, { id: rows[0]?.id as string })).toBe(0)
+      }
+    })
+
     test('of rows of which one is refused gives all of them their values back', async () => {
       const rows = [customer('acme', 1), customer('acme', 2), { ...customer('acme', 3), name: 5 as never }]
       const copies = rows.map((row) => ({ ...row }))
