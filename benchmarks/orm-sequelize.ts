@@ -1,7 +1,7 @@
 import { DataTypes, type Model, type ModelStatic, Sequelize } from 'sequelize'
 import { encryptedAttributes, encryptedModel } from '../providers/sequelize/index.ts'
 import type { Mapper } from './orm-job.ts'
-import { ORG, type People, type Row, people as record, UNDO, undone } from './orm-people.ts'
+import { newObjects, ORG, type People, type Row, people as record, UNDO, undone } from './orm-people.ts'
 
 const { STRING, TEXT, DATE, INTEGER, JSONB } = DataTypes
 const key = { id: { type: STRING, primaryKey: true }, org: STRING }
@@ -31,10 +31,7 @@ export function sequelizeMapper(people: People, url: string): Mapper {
 
 function insert(model: ModelStatic<Model>, rows: readonly Row[]): Promise<unknown> {
   const work = (model.sequelize as Sequelize).transaction(async (transaction) => {
-    await model.bulkCreate(
-      rows.map((row) => ({ ...row })),
-      { transaction },
-    )
+    await model.bulkCreate(newObjects(rows) as never, { transaction })
     throw UNDO
   })
   return work.catch(undone)

@@ -1,7 +1,7 @@
 import { DataSource, EntitySchema } from 'typeorm'
 import { encryptedEntity, entityColumns } from '../providers/typeorm/index.ts'
 import type { Mapper } from './orm-job.ts'
-import { ORG, type People, type Row, people as record, UNDO, undone } from './orm-people.ts'
+import { newObjects, ORG, type People, type Row, people as record, UNDO, undone } from './orm-people.ts'
 
 const key = { id: { type: 'text', primary: true }, org: { type: 'text' } } as const
 const texts = { email: { type: 'text' }, name: { type: 'text' } } as const
@@ -46,7 +46,7 @@ export async function typeormMapper(people: People, url: string): Promise<Mapper
 
 function insert(source: DataSource, entity: EntitySchema<Row>, rows: readonly Row[]): Promise<unknown> {
   const work = source.transaction(async (manager) => {
-    await manager.insert(entity, rows.map((row) => ({ ...row })) as never)
+    await manager.insert(entity, newObjects(rows) as never)
     throw UNDO
   })
   return work.catch(undone)
