@@ -5,9 +5,13 @@ import type { Encrypted } from './registry.ts'
 /** The identity that instances have in the database, as it was when they were loaded or written. */
 const identities = new WeakMap<Model, readonly string[]>()
 
-/** Says that the row of an instance is in the database, with the identity that the instance has now. */
-export function remember({ record }: Encrypted, instance: Model): void {
-  identities.set(instance, identityOf(record.identity, instance))
+/** Says that the row of an instance is in the database, with this identity, or the one that the instance has now. */
+export function remember(
+  { record }: Encrypted,
+  instance: Model,
+  identity: readonly string[] = identityOf(record.identity, instance),
+): void {
+  identities.set(instance, identity)
 }
 
 /** Proves that the row of an instance has the identity that its values are to be encrypted for. */

@@ -35,7 +35,9 @@ export async function sealNew(encrypted: Encrypted, instances: readonly Model[],
   const taken = options.updateOnDuplicate?.find((name) => !isPlain(encrypted, name))
   if (taken !== undefined) throw onConflict(encrypted, taken)
   const rows = instances.map((instance) => record.complete(rowOf(encrypted, instance, options.fields)))
-  for (const [at, row] of (await record.cipher.encryptMany(rows)).entries()) {
+  const stored = await record.cipher.encryptMany(rows)
+  for (let at = 0; at < rows.length; at++) {
+    const row = stored[at] as AnyRow
     place(encrypted, instances[at] as Model, row, rows[at] as AnyRow, record.written)
     if (options.fields !== undefined) addFields(options.fields, record.written, row)
   }
@@ -151,10 +153,11 @@ function place({ record }: Encrypted, instance: Model, stored: AnyRow, plain: An
 }
 
 function rowFor(record: MappedRecord, instance: Model): SealedRow {
-  const before = identityOf(record.identity, instance)
+  const identity = identityOf(record.identity, instance)
   return {
+    identity,
     assertCurrent() {
-      if (!hasIdentity(record.identity, instance, before)) throw record.changedIdentity(record.identity.join(' or '))
+      if (!hasIdentity(record.identity, instance, identity)) throw record.changedIdentity(record.identity.join(' or '))
     },
   }
 }

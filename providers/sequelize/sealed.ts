@@ -5,6 +5,8 @@ let count = 0
 
 /** The row that values were encrypted for. */
 export interface SealedRow {
+  /** Its id, tenant and subject. */
+  readonly identity: readonly string[]
   /** Throws when it is another one now. */
   assertCurrent(): void
 }
@@ -29,6 +31,11 @@ export class Sealed {
   get stored(): string | Uint8Array | null {
     this.#row?.assertCurrent()
     return this.#stored
+  }
+
+  /** The row that it was encrypted for; undefined where that is known by the statement. */
+  get row(): SealedRow | undefined {
+    return this.#row
   }
 
   get plain(): unknown {

@@ -25,6 +25,13 @@ interface Query {
   }
 }
 
+/** An instance that a statement writes. */
+interface Written {
+  readonly encrypted: Encrypted
+  readonly instance: Model
+  readonly before: Values
+}
+
 /** Statements that were prepared, and whether they were read. */
 const watched = new WeakMap<Query, boolean>()
 
@@ -80,7 +87,7 @@ class Statement {
   readonly #sql: string
   readonly #named: readonly Encrypted[]
   /** Instances that this statement writes, with what they held before. */
-  readonly #written: readonly { readonly encrypted: Encrypted; readonly instance: Model; readonly before: Values }[]
+  readonly #written: readonly Written[]
 
   constructor(registry: Registry, { options }: Query, sql: string) {
     this.#registry = registry
@@ -89,7 +96,7 @@ class Statement {
     this.#named = [...registry.all].filter(({ named }) => isNamed(sql, named))
     const { instance } = options
     const many = options[INSTANCES]
-    const written: { encrypted: Encrypted; instance: Model; before: Values }[] = []
+    const written: Written[] = []
     for (const one of many ?? (instance instanceof Model ? [instance] : [])) {
       const encrypted = registry.find(one.constructor)
       // Of many Sequelize changes none before all rows are there.
@@ -146,7 +153,8 @@ class Statement {
   /** PostgreSQL returns the rows of an insert of many, in their order unless there were conflicts. */
   #revealInserted(results: Results, returned: unknown): void {
     const rows = Array.isArray(returned) && Array.isArray(returned[0]) ? (returned[0] as Values[]) : []
-    for (const [at, { encrypted, instance, before }] of this.#written.entries()) {
+    for (let at = 0; at < this.#written.length; at++) {
+      const { encrypted, instance, before } = this.#written[at] as Written
       const row = rows[at]
       if (row !== undefined) {
         const news = newsOf(encrypted, row, before)
@@ -154,7 +162,7 @@ class Statement {
         // Sequelize puts what it finds into the instance, column by column, and looks for the attribute of each.
         else rows[at] = news
       }
-      if (!this.#mayBeAnother) remember(encrypted, instance)
+      if (!this.#mayBeAnother) remember(encrypted, instance, sealedFor(encrypted, before))
     }
   }
 
@@ -163,6 +171,15 @@ class Statement {
     const { ignoreDuplicates, updateOnDuplicate } = this.#options
     return ignoreDuplicates === true || updateOnDuplicate !== undefined
   }
+}
+
+/** The identity of the row that values were encrypted for. */
+function sealedFor({ record }: Encrypted, values: Values): readonly string[] | undefined {
+  for (const name of record.written) {
+    const value = values[name]
+    if (value instanceof Sealed) return value.row?.identity
+  }
+  return undefined
 }
 
 /** What an instance does not know of the row that was just written for it; undefined where the database has another one. */

@@ -124,9 +124,13 @@ export class MappedRecord {
       if (row[column] === undefined || row[column] === null) throw this.missingIdentity(column)
     }
     if (this.#plain === 'all') for (const column of Object.keys(row)) this.#assertSpelling(column)
-    for (const column of this.indexColumns) if (row[column] !== undefined) throw this.writtenIndex(column)
-    for (const name of this.fields) if (row[name] === undefined) return this.#filled(row)
-    return row
+    let isWhole = true
+    for (const name of this.written) {
+      const isGiven = row[name] !== undefined
+      if (!this.indexColumns.has(name)) isWhole &&= isGiven
+      else if (isGiven) throw this.writtenIndex(name)
+    }
+    return isWhole ? row : this.#filled(row)
   }
 
   #filled(row: AnyRow): AnyRow {

@@ -38,7 +38,7 @@ function checkOf(
   const isOurs = names.map((name) => record.indexColumns.has(name) || record.isEncrypted(name))
   return (at, from, to, parameter) => {
     if (!isOurs[at]) return
-    const given = parameter < 0 ? literalValue(text.slice(from, to)) : parameters[parameter]
+    const given = parameter < 0 ? literalValue(text, from, to) : parameters[parameter]
     assertStored(record, names[at] as string, given)
   }
 }

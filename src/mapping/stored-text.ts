@@ -23,12 +23,15 @@ export function assertStored(record: MappedRecord, field: string, given: unknown
 /**
  * What a literal holds, as mappers write them that put values into the text.
  *
+ * @param from where it begins in the text, and `to` where it ends
  * @returns its text or bytes, null for NULL and DEFAULT, undefined for anything else
  */
-export function literalValue(literal: string): string | Uint8Array | null | undefined {
+export function literalValue(text: string, from: number, to: number): string | Uint8Array | null | undefined {
   // What is between the quotes may be anything; no form of a stored value has quotes or backslashes.
-  if (literal.length > 1 && literal.startsWith("'") && literal.endsWith("'") && literal[1] !== '\\')
-    return literal.slice(1, -1)
+  if (to - from > 1 && text[from] === "'" && text[to - 1] === "'" && text[from + 1] !== '\\') {
+    return text.slice(from + 1, to - 1)
+  }
+  const literal = text.slice(from, to)
   const bytes = BYTES_LITERAL.exec(literal)?.[1]
   if (bytes !== undefined) return Buffer.from(bytes, 'hex')
   return NULL.test(literal) ? null : undefined

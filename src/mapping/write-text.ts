@@ -162,7 +162,8 @@ class Write {
     const token = VALUE.exec(text.trim())?.[1]?.toLowerCase() ?? ''
     const index = token === '?' ? this.#placeholders.get(from + text.indexOf('?')) : Number(token.slice(1)) - 1
     const isParameter = /^[$?]/.test(token)
-    const given = isParameter ? this.#parameters[index as number] : literalValue(this.#sql.text.slice(from, to).trim())
+    const literal = this.#sql.text.slice(from, to).trim()
+    const given = isParameter ? this.#parameters[index as number] : literalValue(literal, 0, literal.length)
     assertStored(record, field, given)
   }
 
