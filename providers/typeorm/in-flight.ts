@@ -127,7 +127,7 @@ function letGo(entity: Entity, writes: number): void {
   // Backwards, because only the property that was added last is deleted without making the object slow.
   for (let at = names.length - 1; at >= 0; at--) {
     const name = names[at] as string
-    if (values[at] === KEPT) continue
+    if (values[at] === KEPT || values[at] === entity[name]) continue
     if (values[at] === undefined) delete entity[name]
     else entity[name] = values[at]
   }

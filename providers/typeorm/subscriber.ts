@@ -220,17 +220,24 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
   ): Promise<ReadonlyMap<AnyRow, unknown>> {
     const { cipher } = this.#record
     const failed = new Map<AnyRow, unknown>()
+    const place = (at: number, encrypted: AnyRow) => {
+      try {
+        this.#replace(entities[at] as Entity, encrypted, flight)
+      } catch (error) {
+        failed.set(rows[at] as AnyRow, error)
+      }
+    }
     await undefined // TypeORM announces the other entities in the same turn.
     this.#announced.delete(flight)
     const encrypted = await cipher.encryptMany(rows).catch(() => undefined)
     if (encrypted !== undefined) {
-      for (let at = 0; at < rows.length; at++) this.#replace(entities[at] as Entity, encrypted[at] as AnyRow, flight)
+      for (let at = 0; at < rows.length; at++) place(at, encrypted[at] as AnyRow)
     } else {
       // They may be of several statements, and a row that fails is the business of its own alone.
       const settled = await Promise.allSettled(rows.map((row) => cipher.encryptMany([row])))
       for (const [at, one] of settled.entries()) {
         if (one.status === 'rejected') failed.set(rows[at] as AnyRow, one.reason)
-        else this.#replace(entities[at] as Entity, one.value[0] as AnyRow, flight)
+        else place(at, one.value[0] as AnyRow)
       }
     }
     flight.end()
@@ -271,19 +278,14 @@ export class EncryptingSubscriber implements EntitySubscriberInterface {
 
   #replace(entity: Entity, encrypted: AnyRow, flight: InFlight): void {
     const names = this.#record.written
-    const values = new Array<unknown>(names.length)
+    const values = names.map((name) => (Object.hasOwn(encrypted, name) ? entity[name] : KEPT))
+    // Before it is changed: a property may refuse to be.
+    flight.hold(entity, names, values)
     for (let at = 0; at < names.length; at++) {
       const name = names[at] as string
       const value = encrypted[name]
-      // What was not encrypted is not there, or comes from a prototype.
-      if (value === undefined || !Object.hasOwn(encrypted, name)) {
-        values[at] = KEPT
-        continue
-      }
-      values[at] = entity[name]
-      entity[name] = value === null ? null : Placeholder.of(value as string)
+      if (values[at] !== KEPT) entity[name] = value === null ? null : Placeholder.of(value as string)
     }
-    flight.hold(entity, names, values)
   }
 }
 

@@ -109,6 +109,16 @@ function describeOwn(the: () => Case): void {
       }
     })
 
+    test('of an entity whose property cannot be written fails, and all have their values back', async () => {
+      const rows = [customer('acme', 33), customer('acme', 34), customer('acme', 35)]
+      Object.defineProperty(rows[1], 'name', { value: 'Ada', enumerable: true, writable: false })
+      const before = rows.map((row) => ({ ...row }))
+      await expect(manager().insert(Customers, rows)).rejects.toThrow(/read only property 'name'/)
+      expect(rows).toEqual(before)
+      await manager().insert(Customers, rows[0] as never)
+      await manager().delete(Customers, { id: rows[0]?.id as string })
+    })
+
     test('of rows of which one is refused gives all of them their values back', async () => {
       const rows = [customer('acme', 1), customer('acme', 2), { ...customer('acme', 3), name: 5 as never }]
       const copies = rows.map((row) => ({ ...row }))
